@@ -1,0 +1,1 @@
+CREATE INDEX teams_title ON teams (title);

@@ -1,0 +1,79 @@
+//! What a backend sees of its environment's settings.
+
+use crate::words::{self, words};
+use domain::settings::{
+    AttackProtection, AttributeSettings, MultiFactor, OrganizationSettings, Paths, Restrictions, SessionSettings, SignUpMode,
+    SigningKeySettings, TestMode,
+};
+use serde::Serialize;
+use utoipa::ToSchema;
+
+words! {
+    /// The type tag of the settings.
+    InstanceSettingsTag ["instance_settings"];
+}
+
+/// The settings of an environment.
+#[derive(Debug, Clone, PartialEq, Serialize, ToSchema)]
+#[serde(deny_unknown_fields)]
+pub struct InstanceSettings {
+    /// The type tag.
+    #[schema(schema_with = words::one::<InstanceSettingsTag>)]
+    pub object: InstanceSettingsTag,
+    /// Shown to people who need help.
+    #[schema(format = "email")]
+    pub support_email: Option<String>,
+    /// Reserved, always false.
+    #[schema(required = false)]
+    pub enhanced_email_deliverability: bool,
+    /// How open sign-up is.
+    pub sign_up_modes: Vec<SignUpMode>,
+    /// The attributes of a person.
+    pub attribute_settings: AttributeSettings,
+    /// Which identifiers may sign up.
+    pub restrictions: Restrictions,
+    /// What stands against attackers.
+    pub attack_protection: AttackProtection,
+    /// Sessions and their tokens.
+    pub sessions: SessionSettings,
+    /// The application's pages.
+    pub paths: Paths,
+    /// What test addresses are worth.
+    pub test_mode: TestMode,
+    /// Signing keys.
+    pub signing_keys: SigningKeySettings,
+    /// The organization feature.
+    pub organizations: OrganizationSettings,
+    /// Second factors.
+    pub multi_factor: MultiFactor,
+    /// Browser origins that may call with cookies.
+    #[schema(required = false)]
+    pub allowed_origins: Vec<String>,
+    /// How long the audit log is kept.
+    #[schema(minimum = 1, maximum = 3650)]
+    pub audit_log_retention_days: u32,
+}
+
+impl From<&domain::environment::Environment> for InstanceSettings {
+    fn from(env: &domain::environment::Environment) -> Self {
+        let settings = env.settings.clone();
+        let test_mode = settings.test_mode(env.kind);
+        Self {
+            object: InstanceSettingsTag("instance_settings"),
+            support_email: settings.support_email,
+            enhanced_email_deliverability: settings.enhanced_email_deliverability,
+            sign_up_modes: settings.sign_up_modes,
+            attribute_settings: settings.attribute_settings,
+            restrictions: settings.restrictions,
+            attack_protection: settings.attack_protection,
+            sessions: settings.sessions,
+            paths: settings.paths,
+            test_mode,
+            signing_keys: settings.signing_keys,
+            organizations: settings.organizations,
+            multi_factor: settings.multi_factor,
+            allowed_origins: settings.allowed_origins,
+            audit_log_retention_days: settings.audit_log_retention_days,
+        }
+    }
+}

@@ -1,0 +1,42 @@
+//! The JSON of every resource, made from domain values.
+//!
+//! The secret kept here is the *shape*: which fields a resource has on the wire, which of them may be null,
+//! and what of a person each surface may see. Services, events and mails share these bodies, so that a
+//! resource looks the same wherever it appears. Nothing here reads a row or decides anything.
+
+mod api_key;
+mod challenge;
+mod client;
+mod email_address;
+mod email_message;
+mod envelope;
+mod environment;
+mod error;
+mod instance;
+mod jwks;
+mod open;
+mod session;
+mod sign_in;
+mod sign_up;
+#[cfg(test)]
+mod tests;
+mod user;
+mod words;
+
+pub use api_key::ApiKey;
+pub use challenge::{Challenge, ChallengeError};
+pub use client::{Attempts, Client};
+pub use email_address::{EmailAddress, LinkedTo};
+pub use email_message::EmailMessage;
+pub use envelope::{Envelope, Page, PageMeta, Token, TotalCount, Verified};
+pub use environment::{
+    Appearance, AuthConfig, DisplayConfig, Environment, FeatureSwitch, IdentifierRequirements, Localization, SessionPolicy,
+};
+pub use error::{ErrorBody, ErrorResponse};
+pub use instance::InstanceSettings;
+pub use jwks::{Jwk, Jwks};
+pub use open::{Metadata, OpenObject};
+pub use session::{ActiveOrganization, Session, SessionActivity};
+pub use sign_in::SignIn;
+pub use sign_up::SignUp;
+pub use user::User;

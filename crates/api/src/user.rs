@@ -1,0 +1,145 @@
+//! A person.
+
+use crate::email_address::EmailAddress;
+use crate::open::{Metadata, OpenObject};
+use crate::words::{self, words};
+use domain::settings::Settings;
+use domain::user::Person;
+use domain::{EmailAddressId, Timestamp, UserId};
+use serde::Serialize;
+use utoipa::ToSchema;
+
+words! {
+    /// The type tag of a person.
+    UserTag ["user"];
+}
+
+/// A person.
+#[derive(Debug, Clone, PartialEq, Serialize, ToSchema)]
+#[serde(deny_unknown_fields)]
+pub struct User {
+    /// Its id.
+    pub id: UserId,
+    /// The type tag.
+    #[schema(schema_with = words::one::<UserTag>)]
+    pub object: UserTag,
+    /// The backend's own id for the person.
+    #[schema(max_length = 255)]
+    pub external_id: Option<String>,
+    /// The user name.
+    #[schema(min_length = 4, max_length = 64)]
+    pub username: Option<String>,
+    /// The given name.
+    #[schema(max_length = 256)]
+    pub first_name: Option<String>,
+    /// The family name.
+    #[schema(max_length = 256)]
+    pub last_name: Option<String>,
+    /// Where the picture is.
+    #[schema(format = "uri")]
+    pub image_url: Option<String>,
+    /// Whether there is a picture.
+    pub has_image: bool,
+    /// The address that mails go to.
+    pub primary_email_address_id: Option<EmailAddressId>,
+    /// The number that messages go to.
+    pub primary_phone_number_id: Option<String>,
+    /// The e-mail addresses, oldest first.
+    pub email_addresses: Vec<EmailAddress>,
+    /// The phone numbers.
+    pub phone_numbers: Vec<OpenObject>,
+    /// The linked social accounts.
+    pub external_accounts: Vec<OpenObject>,
+    /// The linked enterprise accounts.
+    pub enterprise_accounts: Vec<OpenObject>,
+    /// The passkeys.
+    pub passkeys: Vec<OpenObject>,
+    /// How many passkeys there are.
+    #[schema(minimum = 0)]
+    pub passkey_count: u32,
+    /// Whether there is a password.
+    pub password_enabled: bool,
+    /// Whether any second factor is enrolled.
+    pub two_factor_enabled: bool,
+    /// Whether an authenticator app is enrolled.
+    pub totp_enabled: bool,
+    /// Whether backup codes are left.
+    pub backup_code_enabled: bool,
+    /// When the first second factor was enrolled.
+    pub mfa_enabled_at: Option<Timestamp>,
+    /// When the last second factor was taken away.
+    pub mfa_disabled_at: Option<Timestamp>,
+    /// Refused for good.
+    pub banned: bool,
+    /// Refused for a time.
+    pub locked: bool,
+    /// When the lock ends by itself; null when it does not, or there is none.
+    pub lockout_expires_at: Option<Timestamp>,
+    /// When a sign-in last completed.
+    pub last_sign_in_at: Option<Timestamp>,
+    /// When the person was last active.
+    pub last_active_at: Option<Timestamp>,
+    /// Whether the person may delete the account.
+    pub delete_self_enabled: bool,
+    /// The language of mails.
+    pub locale: Option<String>,
+    /// Readable everywhere, written by backends.
+    pub public_metadata: Metadata,
+    /// For backends; always empty on the browser-facing API.
+    pub private_metadata: Metadata,
+    /// The person's own; not to be trusted.
+    pub unsafe_metadata: Metadata,
+    /// When the person was made.
+    pub created_at: Timestamp,
+    /// When the person was last changed.
+    pub updated_at: Timestamp,
+}
+
+impl User {
+    /// The person as the person may see it: without the backend's private metadata.
+    pub fn for_fapi(person: &Person, settings: &Settings, now: Timestamp) -> Self {
+        Self { private_metadata: Metadata::default(), ..Self::for_bapi(person, settings, now) }
+    }
+
+    /// The person as a backend sees it.
+    pub fn for_bapi(person: &Person, settings: &Settings, now: Timestamp) -> Self {
+        let user = &person.user;
+        let lock = user.live_lock(now);
+        Self {
+            id: user.id,
+            object: UserTag("user"),
+            external_id: user.external_id.clone(),
+            username: user.username.as_ref().map(|name| name.as_str().to_owned()),
+            first_name: user.first_name.clone(),
+            last_name: user.last_name.clone(),
+            image_url: None,
+            has_image: false,
+            primary_email_address_id: user.primary_email_address_id,
+            primary_phone_number_id: None,
+            email_addresses: person.email_addresses.iter().map(EmailAddress::from).collect(),
+            phone_numbers: Vec::new(),
+            external_accounts: Vec::new(),
+            enterprise_accounts: Vec::new(),
+            passkeys: Vec::new(),
+            passkey_count: 0,
+            password_enabled: user.password_digest.is_some(),
+            two_factor_enabled: false,
+            totp_enabled: false,
+            backup_code_enabled: false,
+            mfa_enabled_at: None,
+            mfa_disabled_at: None,
+            banned: user.banned,
+            locked: lock.is_some(),
+            lockout_expires_at: lock.and_then(|l| l.until),
+            last_sign_in_at: user.last_sign_in_at,
+            last_active_at: user.last_active_at,
+            delete_self_enabled: settings.delete_self_enabled,
+            locale: user.locale.clone(),
+            public_metadata: user.public_metadata.clone().into(),
+            private_metadata: user.private_metadata.clone().into(),
+            unsafe_metadata: user.unsafe_metadata.clone().into(),
+            created_at: user.created_at,
+            updated_at: user.updated_at,
+        }
+    }
+}

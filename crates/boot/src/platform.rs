@@ -1,0 +1,155 @@
+//! The wiring: settings in, a running platform out.
+
+use crate::config::{self, Config};
+use crate::master_key::{self, LoadError, Missing};
+use crate::metrics::{self, MetricsError, Render};
+use crate::private_file;
+use crypto::password::{HashPool, PoolStartError};
+use domain::Clock;
+use engine::{Engine, EngineSettings, Parts, Shared};
+use outbound::{Inbox, Mailer, SmtpMailer};
+use std::path::PathBuf;
+use std::sync::Arc;
+use storage::{Database, Options};
+
+/// What the surroundings decide, and not the settings.
+pub struct Wiring {
+    /// What time it is.
+    pub clock: Arc<dyn Clock>,
+    /// Where mail goes.
+    pub mail: Mail,
+    /// What to do when there is no master key file yet.
+    pub missing_master_key: Missing,
+    /// How many threads will ask for an engine: the connections are divided among them.
+    pub threads: usize,
+}
+
+/// Where mail goes.
+pub enum Mail {
+    /// To the server of the settings, which must name one.
+    Smtp,
+    /// Into an inbox in memory.
+    Inbox(Inbox),
+    /// Nowhere: for commands that send none and run no jobs.
+    Unused,
+}
+
+/// Everything that a process shares.
+#[derive(Clone)]
+pub struct Platform {
+    /// The settings.
+    pub config: Arc<Config>,
+    /// The database.
+    pub database: Database,
+    /// What the engines of all threads share.
+    pub shared: Arc<Shared>,
+    /// The inbox, in development.
+    pub inbox: Option<Inbox>,
+    /// Writes the metrics.
+    pub render_metrics: Render,
+}
+
+/// Why the platform does not start.
+#[derive(Debug, thiserror::Error)]
+pub enum StartError {
+    /// The database cannot be used.
+    #[error("the database cannot be opened")]
+    Database(#[from] storage::Error),
+    /// There is no master key to work with.
+    #[error("the master key cannot be used")]
+    MasterKey(#[from] LoadError),
+    /// The data folder cannot be made.
+    #[error("the folder {} cannot be made", .0.display())]
+    DataDir(PathBuf, #[source] std::io::Error),
+    /// The data was sealed with another master key.
+    #[error("there are environments in the database, but no master key file at {}: put the one back that they were made with", .0.display())]
+    LostMasterKey(PathBuf),
+    /// The pool of hash threads does not start.
+    #[error("the password pool cannot be started")]
+    Passwords(#[from] PoolStartError),
+    /// Nobody to give mail to.
+    #[error("smtp.host is not set: mail cannot be sent")]
+    NoMailServer,
+    /// The metrics cannot be gathered.
+    #[error("metrics cannot be gathered")]
+    Metrics(#[from] MetricsError),
+}
+
+/// Starts the platform; the database is opened, but need not be up to date yet.
+pub async fn start(config: Config, wiring: Wiring) -> Result<Platform, StartError> {
+    let (mailer, inbox): (Arc<dyn Mailer>, _) = match wiring.mail {
+        Mail::Smtp => {
+            let settings = config.smtp.clone().ok_or(StartError::NoMailServer)?;
+            (Arc::new(SmtpMailer::new(settings)), None)
+        }
+        Mail::Inbox(inbox) => (Arc::new(inbox.clone()), Some(inbox)),
+        Mail::Unused => (Arc::new(Inbox::new()), None),
+    };
+    let render_metrics = metrics::install()?;
+    // Before the key: a database that cannot be opened leaves no key behind.
+    let database = Database::open(options(&config, wiring.threads))?;
+    let master = master_key::load(&config.master_key, wiring.missing_master_key)?;
+    let shared = Shared::new(Parts {
+        clock: wiring.clock,
+        passwords: HashPool::new(config.passwords)?,
+        master: Arc::new(master.keys),
+        mailer,
+        settings: EngineSettings {
+            public_url: config.public_url.clone(),
+            mail_from: config.mail_from.clone(),
+        },
+    });
+    let platform = Platform { config: Arc::new(config), database, shared, inbox, render_metrics };
+    if let Some(file) = master.created {
+        refuse_new_key_for_old_data(&platform, file).await?;
+    }
+    Ok(platform)
+}
+
+/// A fresh key cannot open what is there: better to say so at once than at the first sign-in.
+async fn refuse_new_key_for_old_data(platform: &Platform, file: PathBuf) -> Result<(), StartError> {
+    let answer = match storage::pending(platform.config.database.url.expose()).await {
+        Ok(pending) if pending.is_empty() => engine::bootstrap::list_environments(&platform.engine()).await,
+        Ok(_) => return Ok(()),
+        Err(error) => Err(error),
+    };
+    let refusal = match answer {
+        Ok(environments) if environments.is_empty() => return Ok(()),
+        Ok(_) => StartError::LostMasterKey(file.clone()),
+        Err(error) => error.into(),
+    };
+    if let Err(error) = std::fs::remove_file(&file) {
+        tracing::warn!(%error, "the unused master key file stays behind");
+    }
+    Err(refusal)
+}
+
+fn options(config: &Config, threads: usize) -> Options {
+    let mut options = Options::new(config.database.url.expose().clone());
+    options.max_connections = config.database.max_connections;
+    options.workers = u32::try_from(threads).unwrap_or(u32::MAX);
+    options.synchronous = match config.database.synchronous {
+        config::Synchronous::Full => storage::Synchronous::Full,
+        config::Synchronous::Normal => storage::Synchronous::Normal,
+    };
+    options
+}
+
+impl Platform {
+    /// An engine for the calling thread, with connections of its own.
+    pub fn engine(&self) -> Engine {
+        Engine::new(Arc::clone(&self.shared), self.database.handle())
+    }
+}
+
+/// Brings the tables of the configured database to this version's form, makes the data folder for them, and tells
+/// what was done.
+pub async fn migrate(config: &Config) -> Result<Vec<String>, StartError> {
+    if config.database.is_in_data_dir {
+        private_file::folder(&config.data_dir).map_err(|error| StartError::DataDir(config.data_dir.clone(), error))?;
+    }
+    let url = config.database.url.expose();
+    let pending = storage::pending(url).await?;
+    storage::migrate(url).await?;
+    Ok(pending)
+}

@@ -1,0 +1,237 @@
+//! One proof that is asked for: issued, answered a few times at most, over.
+
+use crate::code::{self, Code};
+use crate::id::{ChallengeId, EmailAddressId, SessionId, SignInId, SignUpId};
+use crate::strategy::Strategy;
+use crate::time::{Timestamp, minutes};
+use std::time::Duration;
+
+/// How long a challenge may be answered.
+pub const LIFETIME: Duration = minutes(10);
+/// Wrong answers after which a challenge fails.
+pub const MAX_ATTEMPTS: u32 = 5;
+
+/// What a challenge belongs to.
+#[derive(Debug, Clone, Copy, PartialEq, Eq, Hash)]
+pub enum Parent {
+    /// A sign-in.
+    SignIn(SignInId),
+    /// A sign-up.
+    SignUp(SignUpId),
+    /// An address of a signed-in person.
+    EmailAddress(EmailAddressId),
+    /// A session that proves a factor anew.
+    Session(SessionId),
+}
+
+impl Parent {
+    /// The word of the tables.
+    pub const fn kind(&self) -> &'static str {
+        match self {
+            Self::SignIn(_) => "sign_in",
+            Self::SignUp(_) => "sign_up",
+            Self::EmailAddress(_) => "email_address",
+            Self::Session(_) => "session",
+        }
+    }
+    /// The parent's id.
+    pub fn id(&self) -> String {
+        match self {
+            Self::SignIn(id) => id.to_string(),
+            Self::SignUp(id) => id.to_string(),
+            Self::EmailAddress(id) => id.to_string(),
+            Self::Session(id) => id.to_string(),
+        }
+    }
+    /// Reads the two columns of the tables.
+    pub fn parse(kind: &str, id: &str) -> Option<Self> {
+        match kind {
+            "sign_in" => id.parse().ok().map(Self::SignIn),
+            "sign_up" => id.parse().ok().map(Self::SignUp),
+            "email_address" => id.parse().ok().map(Self::EmailAddress),
+            "session" => id.parse().ok().map(Self::Session),
+            _ => None,
+        }
+    }
+}
+
+/// Which factor it is about.
+#[derive(Debug, Clone, Copy, PartialEq, Eq)]
+pub enum Step {
+    /// The first factor.
+    First,
+    /// The second factor.
+    Second,
+    /// No factor: an address.
+    Single,
+}
+
+impl Step {
+    /// The word of the wire.
+    pub const fn as_str(self) -> &'static str {
+        match self {
+            Self::First => "first",
+            Self::Second => "second",
+            Self::Single => "single",
+        }
+    }
+    /// Reads the word of the wire.
+    pub fn parse(text: &str) -> Option<Self> {
+        [Self::First, Self::Second, Self::Single].into_iter().find(|s| s.as_str() == text)
+    }
+}
+
+/// Where a challenge stands.
+#[derive(Debug, Clone, Copy, PartialEq, Eq)]
+pub enum ChallengeStatus {
+    /// May be answered.
+    Pending,
+    /// Proven.
+    Verified,
+    /// Proven, but it belongs to the other flow.
+    Transferable,
+    /// Too many wrong answers.
+    Failed,
+    /// Past its time, or replaced by a newer one.
+    Expired,
+}
+
+impl ChallengeStatus {
+    /// The word of the wire.
+    pub const fn as_str(self) -> &'static str {
+        match self {
+            Self::Pending => "pending",
+            Self::Verified => "verified",
+            Self::Transferable => "transferable",
+            Self::Failed => "failed",
+            Self::Expired => "expired",
+        }
+    }
+    /// Reads the word of the wire.
+    pub fn parse(text: &str) -> Option<Self> {
+        [Self::Pending, Self::Verified, Self::Transferable, Self::Failed, Self::Expired].into_iter().find(|s| s.as_str() == text)
+    }
+}
+
+/// A challenge.
+#[derive(Debug, Clone, PartialEq, Eq)]
+pub struct Challenge {
+    /// Its id.
+    pub id: ChallengeId,
+    /// What it belongs to.
+    pub parent: Parent,
+    /// The way to prove.
+    pub strategy: Strategy,
+    /// Which factor it is about.
+    pub step: Step,
+    /// Where it stands, as it was last written; see [`Challenge::status_at`].
+    pub status: ChallengeStatus,
+    /// Answers so far.
+    pub attempts: u32,
+    /// Until when it may be answered.
+    pub expire_at: Timestamp,
+    /// The canonical form of the address that is proven, for codes.
+    pub target: Option<String>,
+    /// The keyed hash of the code; `None` when no code would be right.
+    pub code_mac: Option<Vec<u8>>,
+    /// The last failure.
+    pub error: Option<String>,
+    /// When it was issued.
+    pub created_at: Timestamp,
+    /// When it was last changed.
+    pub updated_at: Timestamp,
+}
+
+/// Why a challenge cannot be answered.
+#[derive(Debug, Clone, Copy, PartialEq, Eq, thiserror::Error)]
+pub enum NotAnswerable {
+    /// Proven already.
+    #[error("the challenge is verified already")]
+    AlreadyVerified,
+    /// Past its time.
+    #[error("the challenge is past its time")]
+    Expired,
+    /// Failed for good.
+    #[error("the challenge has failed")]
+    Failed,
+}
+
+impl NotAnswerable {
+    /// The code the caller reads.
+    pub const fn code(self) -> Code {
+        match self {
+            Self::AlreadyVerified => code::VERIFICATION_ALREADY_VERIFIED,
+            Self::Expired => code::VERIFICATION_EXPIRED,
+            Self::Failed => code::VERIFICATION_FAILED,
+        }
+    }
+}
+
+impl Challenge {
+    /// A fresh challenge.
+    pub fn issue(id: ChallengeId, parent: Parent, strategy: Strategy, step: Step, now: Timestamp) -> Self {
+        Self {
+            id,
+            parent,
+            strategy,
+            step,
+            status: ChallengeStatus::Pending,
+            attempts: 0,
+            expire_at: now + LIFETIME,
+            target: None,
+            code_mac: None,
+            error: None,
+            created_at: now,
+            updated_at: now,
+        }
+    }
+
+    /// Where it stands at this time.
+    pub fn status_at(&self, now: Timestamp) -> ChallengeStatus {
+        if self.status == ChallengeStatus::Pending && now >= self.expire_at { ChallengeStatus::Expired } else { self.status }
+    }
+
+    /// Whether an answer may be looked at.
+    pub fn answerable(&self, now: Timestamp) -> Result<(), NotAnswerable> {
+        match self.status_at(now) {
+            ChallengeStatus::Pending => Ok(()),
+            ChallengeStatus::Verified | ChallengeStatus::Transferable => Err(NotAnswerable::AlreadyVerified),
+            ChallengeStatus::Expired => Err(NotAnswerable::Expired),
+            ChallengeStatus::Failed => Err(NotAnswerable::Failed),
+        }
+    }
+
+    /// Counts an answer before it is looked at, so that answers in parallel cannot pass the limit.
+    pub fn count_attempt(&mut self, now: Timestamp) {
+        self.attempts += 1;
+        self.updated_at = now;
+    }
+
+    /// Takes a right answer.
+    pub fn verify(&mut self, now: Timestamp) {
+        self.status = ChallengeStatus::Verified;
+        self.error = None;
+        self.updated_at = now;
+    }
+
+    /// Takes a wrong answer, already counted; the last one fails the challenge. Says which code the caller reads.
+    pub fn refuse(&mut self, wrong: Code, now: Timestamp) -> Code {
+        self.updated_at = now;
+        let code = if self.attempts >= MAX_ATTEMPTS {
+            self.status = ChallengeStatus::Failed;
+            code::VERIFICATION_FAILED
+        } else {
+            wrong
+        };
+        self.error = Some(code.name.to_owned());
+        code
+    }
+
+    /// Gives way to a newer challenge.
+    pub fn supersede(&mut self, now: Timestamp) {
+        if self.status == ChallengeStatus::Pending {
+            self.status = ChallengeStatus::Expired;
+            self.updated_at = now;
+        }
+    }
+}

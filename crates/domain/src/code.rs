@@ -1,0 +1,115 @@
+//! Every error code that leaves the house. Codes are the contract: SDKs match on them, so a code is
+//! never renamed and never used without its line here (`docs/errors.md` is made from this list).
+
+/// A stable error code with its texts.
+#[derive(Debug, Clone, Copy, PartialEq, Eq)]
+pub struct Code {
+    /// What programs match on.
+    pub name: &'static str,
+    /// Short text for developers.
+    pub message: &'static str,
+    /// Text fit for the person in front of the screen.
+    pub long_message: &'static str,
+}
+
+macro_rules! codes {
+    ($($constant:ident $name:literal $message:literal $long:literal;)*) => {
+        $(
+            #[doc = concat!("`", $name, "`: ", $message)]
+            pub const $constant: Code = Code { name: $name, message: $message, long_message: $long };
+        )*
+        /// All of them, in the order of the list.
+        pub const ALL: &[Code] = &[$($constant),*];
+    };
+}
+
+codes! {
+    // Transport and tenant
+    ENVIRONMENT_NOT_FOUND "environment_not_found" "No environment answers at this address." "This address belongs to no application.";
+    RESOURCE_NOT_FOUND "resource_not_found" "Nothing is here." "What you asked for does not exist.";
+    METHOD_NOT_ALLOWED "method_not_allowed" "The path exists, this method on it does not." "This action is not possible here.";
+    MALFORMED_JSON "malformed_json" "The body is not JSON that we read: syntax, nesting over 64, or a key named twice." "The request could not be read.";
+    REQUEST_TOO_LARGE "request_too_large" "The body is over the limit of 1 MiB." "The request is too large.";
+    CONTENT_TYPE_UNSUPPORTED "content_type_unsupported" "The body needs Content-Type: application/json." "The request has a format that is not supported.";
+    INTERNAL_ERROR "internal_error" "Something failed on our side; the trace id names the request." "Something went wrong on our side. Please try again.";
+    SERVER_BUSY "server_busy" "No room for this request at the moment; try again after Retry-After seconds." "We are very busy. Please try again in a moment.";
+    RATE_LIMIT_EXCEEDED "rate_limit_exceeded" "Too many requests; try again after Retry-After seconds." "Too many attempts. Please wait a moment and try again.";
+    ORIGIN_INVALID "origin_invalid" "The request's origin is not one of the environment's allowed origins." "This site may not talk to this application.";
+    REDIRECT_URL_NOT_ALLOWED "redirect_url_not_allowed" "The redirect target is neither on an allowed origin nor on the allow list." "The page to return to is not allowed.";
+    IDEMPOTENCY_KEY_REUSED "idempotency_key_in_use_with_different_request" "This Idempotency-Key came before with another request." "This request conflicts with an earlier one.";
+    IDEMPOTENCY_IN_PROGRESS "idempotency_request_in_progress" "A request with this Idempotency-Key is still running." "This request is still being worked on.";
+
+    // Form
+    PARAM_NIL "form_param_nil" "A required parameter is missing or empty." "Please fill in all required fields.";
+    PARAM_FORMAT_INVALID "form_param_format_invalid" "A parameter has the wrong type or format." "One of the fields is not in the right format.";
+    PARAM_VALUE_INVALID "form_param_value_invalid" "A parameter is well-formed, but its value is not acceptable." "One of the fields has a value that is not possible.";
+    PARAM_UNKNOWN "form_param_unknown" "The parameter is not known here, or switched off for this environment." "The request holds a field that is not expected.";
+    NOT_A_MEMBER "not_a_member" "The person is not a member of this organization." "You are not a member of this organization.";
+    METADATA_TOO_LARGE "metadata_too_large" "Metadata may have 8 KiB per bucket." "The additional data is too large.";
+    TEST_IDENTIFIER_FORBIDDEN "test_identifier_forbidden" "Test addresses are refused in this environment." "This address cannot be used.";
+
+    // Who is asking
+    AUTHENTICATION_INVALID "authentication_invalid" "The secret key is missing, unknown, revoked or of another kind of environment." "The request is not authenticated.";
+    FORBIDDEN "forbidden" "The caller is known, but may not do this." "You may not do this.";
+    CLIENT_NOT_FOUND "client_not_found" "No client cookie, or one that is not valid." "Please reload the page and try again.";
+    SESSION_TOKEN_MISSING "session_token_missing" "No session token and no client with a live session." "Please sign in.";
+    SESSION_TOKEN_INVALID "session_token_invalid" "The session token does not verify, is expired or is of another kind." "Please sign in again.";
+    SESSION_REVOKED "session_revoked" "The session is not live any more." "You have been signed out. Please sign in again.";
+    SESSION_NOT_FOUND "session_not_found" "No such session." "This session does not exist.";
+    SESSION_NOT_LIVE "session_not_live" "The session is over." "This session is over. Please sign in again.";
+    USER_BANNED "user_banned" "The user is banned." "This account is blocked.";
+    USER_LOCKED "user_locked" "Locked, by too many failures or by an operator." "This account is locked. Please try again later.";
+    REVERIFICATION_REQUIRED "reverification_required" "A factor must have been proven within the last 10 minutes." "Please confirm that it is you.";
+    ALREADY_SIGNED_IN "identifier_already_signed_in" "This user is signed in on this client already, and the environment allows one session." "You are signed in already.";
+
+    // Sign-in
+    SIGN_IN_NOT_FOUND "sign_in_not_found" "No such sign-in on this client." "This sign-in does not exist. Please start again.";
+    SIGN_IN_ABANDONED "sign_in_abandoned" "The sign-in is too old or was replaced by another." "This sign-in has run out. Please start again.";
+    SIGN_IN_ALREADY_COMPLETE "sign_in_already_complete" "The sign-in is complete." "You are signed in already.";
+    IDENTIFIER_NOT_FOUND "form_identifier_not_found" "Nobody is known by this identifier." "No account was found.";
+    PASSWORD_INCORRECT "form_password_incorrect" "The password is wrong, or nobody is known by this identifier." "The password is not right. Please try again.";
+    PASSWORD_VALIDATION_FAILED "form_password_validation_failed" "The password must have 8 to 1024 characters and must not be a common one." "Please choose another password: 8 characters or more, and not one that many people use.";
+    STRATEGY_NOT_SUPPORTED "strategy_not_supported" "The strategy is unknown or not possible in this state." "This way to sign in is not possible here.";
+    TRANSFER_NOT_SUPPORTED "transfer_not_supported" "There is nothing on this client to transfer." "Please start again.";
+    TICKET_INVALID "ticket_invalid" "The ticket is unknown, used or of another environment." "This link is not valid.";
+
+    // Challenges
+    CHALLENGE_NOT_FOUND "challenge_not_found" "No such challenge under this parent." "This code request does not exist. Please ask for a new code.";
+    CODE_INCORRECT "form_code_incorrect" "The code is wrong." "The code is not right. Please try again.";
+    VERIFICATION_EXPIRED "verification_expired" "The challenge is past its time or was replaced by a newer one." "The code has run out. Please ask for a new one.";
+    VERIFICATION_FAILED "verification_failed" "Too many wrong answers; start a new challenge." "Too many wrong tries. Please ask for a new code.";
+    VERIFICATION_ALREADY_VERIFIED "verification_already_verified" "This was proven already." "This was confirmed already.";
+
+    // Sign-up
+    SIGN_UP_NOT_FOUND "sign_up_not_found" "No such sign-up on this client." "This sign-up does not exist. Please start again.";
+    SIGN_UP_ABANDONED "sign_up_abandoned" "The sign-up is too old or was replaced by another." "This sign-up has run out. Please start again.";
+    SIGN_UP_ALREADY_COMPLETE "sign_up_already_complete" "The sign-up is complete." "You have signed up already.";
+    IDENTIFIER_EXISTS "form_identifier_exists" "Somebody has this identifier already." "This is taken already. Please choose another.";
+    IDENTIFIER_NOT_ALLOWED "form_identifier_not_allowed" "The environment does not let this identifier sign up." "You cannot sign up with this address.";
+
+    // Self-service
+    EMAIL_NOT_FOUND "email_not_found" "No such e-mail address." "This e-mail address does not exist.";
+    EMAIL_NOT_VERIFIED "email_not_verified" "The address must be verified first." "Please verify this e-mail address first.";
+    PRIMARY_EMAIL_NOT_REMOVABLE "primary_email_not_removable" "Another address must be primary first." "Please make another e-mail address your primary one first.";
+    LAST_IDENTIFIER_NOT_REMOVABLE "last_identifier_not_removable" "It is the only identifier the user has." "You need at least one way to be found. Add another first.";
+    ADD_PASSWORD_DISABLED "add_password_disabled" "Passwords are switched off for this environment." "Passwords are not used here.";
+
+    // Backend
+    USER_NOT_FOUND "user_not_found" "No such user." "This user does not exist.";
+    PASSWORD_HASH_INVALID "password_hash_invalid" "The digest does not parse for the stated hasher, or costs more than we accept." "The imported password cannot be read.";
+    JWT_TEMPLATE_NOT_FOUND "jwt_template_not_found" "No such JWT template." "This token template does not exist.";
+    MESSAGE_NOT_FOUND "message_not_found" "No such message in the inbox." "This message does not exist.";
+}
+
+#[cfg(test)]
+mod tests {
+    use super::ALL;
+
+    #[test]
+    fn every_code_has_one_line_and_a_plain_name() {
+        for (i, code) in ALL.iter().enumerate() {
+            assert!(code.name.bytes().all(|b| b.is_ascii_lowercase() || b == b'_'), "{}", code.name);
+            assert!(ALL[i + 1..].iter().all(|other| other.name != code.name), "{} twice", code.name);
+        }
+    }
+}

@@ -1,0 +1,35 @@
+//! What authentication is made of, as values: ids, states and the moves between them, settings, events.
+//!
+//! The secret kept here is the *rules*: which move is allowed from which state, what counts as the same
+//! e-mail address, who may hear what. There is no I/O, no waiting and no row in this crate; time comes in
+//! as a parameter.
+
+pub mod challenge;
+pub mod client;
+pub mod code;
+pub mod context;
+pub mod email;
+pub mod environment;
+pub mod event;
+pub mod id;
+pub mod identifier;
+pub mod key;
+pub mod origin;
+pub mod page;
+pub mod patch;
+pub mod refusal;
+pub mod session;
+pub mod settings;
+pub mod sign_in;
+pub mod sign_up;
+pub mod strategy;
+pub mod text;
+pub mod time;
+pub mod user;
+
+pub use context::{Actor, Context, Surface};
+pub use email::Email;
+pub use id::*;
+pub use patch::Patch;
+pub use refusal::{Kind, Problem, Refusal, Verdict};
+pub use time::{Clock, Timestamp};

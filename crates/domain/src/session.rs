@@ -1,0 +1,275 @@
+//! A signed-in person on a client.
+
+use crate::id::{ClientId, SessionActivityId, SessionId, UserId};
+use crate::settings::SessionSettings;
+use crate::strategy::Strategy;
+use crate::time::Timestamp;
+use serde::{Deserialize, Serialize};
+use std::net::IpAddr;
+use std::time::Duration;
+
+/// Where a session stands.
+#[derive(Debug, Clone, Copy, PartialEq, Eq, Hash)]
+pub enum SessionStatus {
+    /// Further steps are due.
+    Pending,
+    /// Live.
+    Active,
+    /// Past its time.
+    Expired,
+    /// The person signed out.
+    Ended,
+    /// The person removed the device.
+    Removed,
+    /// A newer session took its place.
+    Replaced,
+    /// Taken away: operator, ban, lock, password change, deletion.
+    Revoked,
+    /// Pending for too long.
+    Abandoned,
+}
+
+impl SessionStatus {
+    /// All of them.
+    pub const ALL: [Self; 8] = [
+        Self::Pending, Self::Active, Self::Expired, Self::Ended, Self::Removed, Self::Replaced, Self::Revoked, Self::Abandoned,
+    ];
+    /// The word of the wire.
+    pub const fn as_str(self) -> &'static str {
+        match self {
+            Self::Pending => "pending",
+            Self::Active => "active",
+            Self::Expired => "expired",
+            Self::Ended => "ended",
+            Self::Removed => "removed",
+            Self::Replaced => "replaced",
+            Self::Revoked => "revoked",
+            Self::Abandoned => "abandoned",
+        }
+    }
+    /// Reads the word of the wire.
+    pub fn parse(text: &str) -> Option<Self> {
+        Self::ALL.into_iter().find(|s| s.as_str() == text)
+    }
+    /// Whether the session is worth anything.
+    pub const fn is_live(self) -> bool {
+        matches!(self, Self::Pending | Self::Active)
+    }
+}
+
+/// What was last seen of a session's device. The address is cut to /24 or /48 before it gets here.
+#[derive(Debug, Clone, PartialEq, Eq, Serialize, Deserialize)]
+pub struct Activity {
+    /// Its id.
+    pub id: SessionActivityId,
+    /// `desktop`, `mobile`, `tablet`, `smart_tv` or `bot`.
+    pub device_type: Option<String>,
+    /// A phone or tablet.
+    pub is_mobile: bool,
+    /// The browser's name.
+    pub browser_name: Option<String>,
+    /// The browser's version.
+    pub browser_version: Option<String>,
+    /// The network it came from.
+    pub ip_address: Option<String>,
+}
+
+impl Activity {
+    /// Makes an activity from what a request shows. The labels are for people's device list, never for policy.
+    pub fn seen(id: SessionActivityId, ip: Option<IpAddr>, user_agent: Option<&str>) -> Self {
+        let parsed = user_agent.and_then(|ua| woothee::parser::Parser::new().parse(ua));
+        let known = |text: &str| (!text.is_empty() && text != "UNKNOWN").then(|| text.to_owned());
+        let category = parsed.as_ref().map(|p| p.category);
+        let device_type = match category {
+            Some("pc") => Some("desktop"),
+            Some("smartphone" | "mobilephone") => Some("mobile"),
+            Some("appliance") => Some("smart_tv"),
+            Some("crawler") => Some("bot"),
+            _ => None,
+        };
+        Self {
+            id,
+            device_type: device_type.map(str::to_owned),
+            is_mobile: device_type == Some("mobile"),
+            browser_name: parsed.as_ref().and_then(|p| known(p.name)),
+            browser_version: parsed.as_ref().and_then(|p| known(p.version)),
+            ip_address: ip.map(network),
+        }
+    }
+}
+
+/// The network of an address, as it may be kept: /24 for IPv4, /48 for IPv6.
+pub fn network(ip: IpAddr) -> String {
+    match ip.to_canonical() {
+        IpAddr::V4(v4) => {
+            let [a, b, c, _] = v4.octets();
+            format!("{a}.{b}.{c}.0")
+        }
+        IpAddr::V6(v6) => {
+            let s = v6.segments();
+            std::net::Ipv6Addr::new(s[0], s[1], s[2], 0, 0, 0, 0, 0).to_string()
+        }
+    }
+}
+
+/// When which factor was proven.
+#[derive(Debug, Clone, Copy, PartialEq, Eq)]
+pub struct Factors {
+    /// The way of the first factor.
+    pub first: Strategy,
+    /// When the first factor was proven.
+    pub first_at: Timestamp,
+    /// When the second factor was proven, if one was.
+    pub second_at: Option<Timestamp>,
+}
+
+impl Factors {
+    /// Seconds since each proof, the claim `fva`: -1 for a second factor that was not proven.
+    pub fn ages(&self, now: Timestamp) -> [i64; 2] {
+        [now.seconds_since(self.first_at), self.second_at.map_or(-1, |at| now.seconds_since(at))]
+    }
+}
+
+/// A session.
+#[derive(Debug, Clone, PartialEq, Eq)]
+pub struct Session {
+    /// Its id.
+    pub id: SessionId,
+    /// The client it lives on.
+    pub client_id: ClientId,
+    /// Whose it is.
+    pub user_id: UserId,
+    /// Where it stands, as it was last written; see [`Session::status_at`].
+    pub status: SessionStatus,
+    /// When it was over.
+    pub ended_at: Option<Timestamp>,
+    /// When it was last used.
+    pub last_active_at: Timestamp,
+    /// The absolute end.
+    pub expire_at: Timestamp,
+    /// When a pending one is given up; else the absolute end.
+    pub abandon_at: Timestamp,
+    /// Which factors were proven when.
+    pub factors: Factors,
+    /// Whether it is a test person's.
+    pub was_test: bool,
+    /// What was last seen of its device.
+    pub activity: Activity,
+    /// When it was made.
+    pub created_at: Timestamp,
+    /// When it was last changed.
+    pub updated_at: Timestamp,
+}
+
+/// The session is over already.
+#[derive(Debug, Clone, Copy, PartialEq, Eq, thiserror::Error)]
+#[error("the session is over")]
+pub struct AlreadyOver;
+
+/// How a live session comes to its end.
+#[derive(Debug, Clone, Copy, PartialEq, Eq)]
+pub enum Ending {
+    /// The person signed out.
+    Ended,
+    /// The person removed the device.
+    Removed,
+    /// A newer session took its place.
+    Replaced,
+    /// It was taken away.
+    Revoked,
+}
+
+impl Session {
+    /// Where the session stands at this time: limits count from the moment they pass, not from the moment
+    /// somebody writes them down, and a changed limit counts for live sessions too.
+    pub fn status_at(&self, now: Timestamp, settings: &SessionSettings) -> SessionStatus {
+        if !self.status.is_live() {
+            return self.status;
+        }
+        let longest = self.created_at + Duration::from_secs(settings.lifetime_seconds);
+        let idle = settings.inactivity_timeout_seconds.map(|s| self.last_active_at + Duration::from_secs(s));
+        if now >= self.expire_at || now >= longest || idle.is_some_and(|at| now >= at) {
+            SessionStatus::Expired
+        } else if self.status == SessionStatus::Pending && now >= self.abandon_at {
+            SessionStatus::Abandoned
+        } else {
+            self.status
+        }
+    }
+
+    /// Brings a live session to its end. One that is over stays as it was.
+    pub fn finish(&mut self, how: Ending, now: Timestamp, settings: &SessionSettings) -> Result<(), AlreadyOver> {
+        if !self.status_at(now, settings).is_live() {
+            return Err(AlreadyOver);
+        }
+        self.status = match how {
+            Ending::Ended => SessionStatus::Ended,
+            Ending::Removed => SessionStatus::Removed,
+            Ending::Replaced => SessionStatus::Replaced,
+            Ending::Revoked => SessionStatus::Revoked,
+        };
+        self.ended_at = Some(now);
+        self.updated_at = now;
+        Ok(())
+    }
+
+    /// Whether a factor was proven recently enough for a sensitive change.
+    pub fn is_fresh(&self, now: Timestamp) -> bool {
+        let proven = self.factors.second_at.unwrap_or(self.factors.first_at);
+        now < proven + STEP_UP_WINDOW
+    }
+}
+
+/// How recently a factor must have been proven for a sensitive change.
+pub const STEP_UP_WINDOW: Duration = Duration::from_secs(600);
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+    use crate::id::NewId;
+
+    fn session(now: Timestamp) -> Session {
+        Session {
+            id: SessionId::new(now, [0; 10]),
+            client_id: ClientId::new(now, [0; 10]),
+            user_id: UserId::new(now, [0; 10]),
+            status: SessionStatus::Active,
+            ended_at: None,
+            last_active_at: now,
+            expire_at: now + Duration::from_secs(604_800),
+            abandon_at: now + Duration::from_secs(604_800),
+            factors: Factors { first: Strategy::Password, first_at: now, second_at: None },
+            was_test: false,
+            activity: Activity::seen(SessionActivityId::new(now, [0; 10]), "203.0.113.77".parse().ok(), None),
+            created_at: now,
+            updated_at: now,
+        }
+    }
+
+    #[test]
+    fn a_shortened_limit_counts_for_live_sessions() {
+        let now = Timestamp::from_millis(1_000_000);
+        let settings = SessionSettings { lifetime_seconds: 60, ..SessionSettings::default() };
+        assert_eq!(session(now).status_at(now + Duration::from_secs(60), &settings), SessionStatus::Expired);
+        let idle = SessionSettings { inactivity_timeout_seconds: Some(60), ..SessionSettings::default() };
+        assert_eq!(session(now).status_at(now + Duration::from_secs(61), &idle), SessionStatus::Expired);
+        assert_eq!(session(now).status_at(now + Duration::from_secs(59), &idle), SessionStatus::Active);
+    }
+
+    #[test]
+    fn a_session_ends_once() {
+        let now = Timestamp::from_millis(1_000_000);
+        let settings = SessionSettings::default();
+        let mut s = session(now);
+        assert_eq!(s.finish(Ending::Ended, now, &settings), Ok(()));
+        assert_eq!(s.finish(Ending::Revoked, now, &settings), Err(AlreadyOver));
+        assert_eq!(s.status, SessionStatus::Ended);
+    }
+
+    #[test]
+    fn only_the_network_of_a_device_is_kept() {
+        assert_eq!(session(Timestamp::from_millis(0)).activity.ip_address.as_deref(), Some("203.0.113.0"));
+        assert_eq!(network("2001:db8:1:2:3::4".parse().unwrap()), "2001:db8:1::");
+        assert_eq!(network("::ffff:198.51.100.9".parse().unwrap()), "198.51.100.0");
+    }
+}

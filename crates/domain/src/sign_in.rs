@@ -1,0 +1,163 @@
+//! A sign-in attempt: from an identifier to a session.
+
+use crate::code::{self, Code};
+use crate::id::{ChallengeId, ClientId, SessionId, SignInId, UserId};
+use crate::identifier::Identifier;
+use crate::settings::Settings;
+use crate::strategy::Strategy;
+use crate::time::{Timestamp, hours};
+
+/// Where a sign-in stands.
+#[derive(Debug, Clone, Copy, PartialEq, Eq)]
+pub enum SignInStatus {
+    /// Who is it?
+    NeedsIdentifier,
+    /// Prove it.
+    NeedsFirstFactor,
+    /// Prove it once more.
+    NeedsSecondFactor,
+    /// Choose a new password.
+    NeedsNewPassword,
+    /// Nobody is known by it: sign up.
+    Transferable,
+    /// A session exists.
+    Complete,
+    /// Too old, or replaced by another.
+    Abandoned,
+}
+
+impl SignInStatus {
+    const ALL: [Self; 7] = [
+        Self::NeedsIdentifier, Self::NeedsFirstFactor, Self::NeedsSecondFactor, Self::NeedsNewPassword, Self::Transferable,
+        Self::Complete, Self::Abandoned,
+    ];
+    /// The word of the wire.
+    pub const fn as_str(self) -> &'static str {
+        match self {
+            Self::NeedsIdentifier => "needs_identifier",
+            Self::NeedsFirstFactor => "needs_first_factor",
+            Self::NeedsSecondFactor => "needs_second_factor",
+            Self::NeedsNewPassword => "needs_new_password",
+            Self::Transferable => "transferable",
+            Self::Complete => "complete",
+            Self::Abandoned => "abandoned",
+        }
+    }
+    /// Reads the word of the wire.
+    pub fn parse(text: &str) -> Option<Self> {
+        Self::ALL.into_iter().find(|s| s.as_str() == text)
+    }
+    /// Whether nothing more can happen to it.
+    pub const fn is_terminal(self) -> bool {
+        matches!(self, Self::Complete | Self::Abandoned)
+    }
+}
+
+/// A sign-in attempt.
+#[derive(Debug, Clone, PartialEq, Eq)]
+pub struct SignIn {
+    /// Its id.
+    pub id: SignInId,
+    /// The client it began on; no other may touch it.
+    pub client_id: ClientId,
+    /// Where it stands, as it was last written; see [`SignIn::status_at`].
+    pub status: SignInStatus,
+    /// Who it is said to be.
+    pub identifier: Option<Identifier>,
+    /// Who it is: pinned by the first proof, so that a later step cannot be about somebody else.
+    pub user_id: Option<UserId>,
+    /// The challenge that is open.
+    pub current_challenge_id: Option<ChallengeId>,
+    /// What came of it.
+    pub created_session_id: Option<SessionId>,
+    /// When it is given up.
+    pub abandon_at: Timestamp,
+    /// Whether it is a test person's.
+    pub was_test: bool,
+    /// When it began.
+    pub created_at: Timestamp,
+    /// When it was last changed.
+    pub updated_at: Timestamp,
+}
+
+/// The attempt cannot go on.
+#[derive(Debug, Clone, Copy, PartialEq, Eq, thiserror::Error)]
+pub enum SignInOver {
+    /// Too old, or replaced.
+    #[error("the sign-in was abandoned")]
+    Abandoned,
+    /// Done.
+    #[error("the sign-in is complete")]
+    Complete,
+}
+
+impl SignInOver {
+    /// The code the caller reads.
+    pub const fn code(self) -> Code {
+        match self {
+            Self::Abandoned => code::SIGN_IN_ABANDONED,
+            Self::Complete => code::SIGN_IN_ALREADY_COMPLETE,
+        }
+    }
+}
+
+impl SignIn {
+    /// Begins an attempt.
+    pub fn begin(id: SignInId, client_id: ClientId, identifier: Option<Identifier>, now: Timestamp) -> Self {
+        let status = if identifier.is_some() { SignInStatus::NeedsFirstFactor } else { SignInStatus::NeedsIdentifier };
+        Self {
+            id,
+            client_id,
+            status,
+            identifier,
+            user_id: None,
+            current_challenge_id: None,
+            created_session_id: None,
+            abandon_at: now + hours(24),
+            was_test: false,
+            created_at: now,
+            updated_at: now,
+        }
+    }
+
+    /// Where it stands at this time.
+    pub fn status_at(&self, now: Timestamp) -> SignInStatus {
+        if !self.status.is_terminal() && now >= self.abandon_at { SignInStatus::Abandoned } else { self.status }
+    }
+
+    /// Whether it may go on.
+    pub fn open(&self, now: Timestamp) -> Result<SignInStatus, SignInOver> {
+        match self.status_at(now) {
+            SignInStatus::Abandoned => Err(SignInOver::Abandoned),
+            SignInStatus::Complete => Err(SignInOver::Complete),
+            status => Ok(status),
+        }
+    }
+
+    /// The strategies that are possible now: the environment's list for this kind of identifier. With
+    /// enumeration protection nothing about the person shows in it.
+    pub fn supported_strategies(&self, now: Timestamp, settings: &Settings) -> Vec<Strategy> {
+        match (self.status_at(now), &self.identifier) {
+            (SignInStatus::NeedsFirstFactor, Some(identifier)) => settings.first_factors(identifier.kind),
+            _ => Vec::new(),
+        }
+    }
+
+    /// Ends the attempt with a session.
+    pub fn complete(&mut self, user: UserId, session: SessionId, now: Timestamp) {
+        self.status = SignInStatus::Complete;
+        self.user_id = Some(user);
+        self.created_session_id = Some(session);
+        self.current_challenge_id = None;
+        self.updated_at = now;
+    }
+
+    /// Gives way to another attempt.
+    pub fn abandon(&mut self, now: Timestamp) {
+        if !self.status.is_terminal() {
+            self.status = SignInStatus::Abandoned;
+            self.current_challenge_id = None;
+            self.updated_at = now;
+        }
+    }
+}

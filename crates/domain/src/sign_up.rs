@@ -1,0 +1,238 @@
+//! A sign-up attempt: from what somebody says of themselves to a person and a session.
+
+use crate::code::{self, Code};
+use crate::email::Email;
+use crate::id::{ChallengeId, ClientId, SessionId, SignUpId, UserId};
+use crate::settings::{AttributeSetting, Settings};
+use crate::strategy::Strategy;
+use crate::text::{Metadata, Username};
+use crate::time::{Timestamp, hours};
+use crate::user::PasswordDigest;
+
+/// Where a sign-up stands.
+#[derive(Debug, Clone, Copy, PartialEq, Eq)]
+pub enum SignUpStatus {
+    /// Something is missing or not proven.
+    MissingRequirements,
+    /// A person and a session exist.
+    Complete,
+    /// The person exists already: sign in.
+    Transferable,
+    /// Too old, or replaced by another.
+    Abandoned,
+}
+
+impl SignUpStatus {
+    /// The word of the wire.
+    pub const fn as_str(self) -> &'static str {
+        match self {
+            Self::MissingRequirements => "missing_requirements",
+            Self::Complete => "complete",
+            Self::Transferable => "transferable",
+            Self::Abandoned => "abandoned",
+        }
+    }
+    /// Reads the word of the wire.
+    pub fn parse(text: &str) -> Option<Self> {
+        [Self::MissingRequirements, Self::Complete, Self::Transferable, Self::Abandoned].into_iter().find(|s| s.as_str() == text)
+    }
+    /// Whether nothing more can happen to it.
+    pub const fn is_terminal(self) -> bool {
+        matches!(self, Self::Complete | Self::Abandoned)
+    }
+}
+
+/// A sign-up attempt with what is staged.
+#[derive(Debug, Clone, PartialEq)]
+pub struct SignUp {
+    /// Its id.
+    pub id: SignUpId,
+    /// The client it began on; no other may touch it.
+    pub client_id: ClientId,
+    /// Where it stands, as it was last written; see [`SignUp::status_at`].
+    pub status: SignUpStatus,
+    /// The address.
+    pub email_address: Option<Email>,
+    /// Whether the address was proven in this attempt.
+    pub email_verified: bool,
+    /// The user name.
+    pub username: Option<Username>,
+    /// The given name.
+    pub first_name: Option<String>,
+    /// The family name.
+    pub last_name: Option<String>,
+    /// The hash of the password.
+    pub password_digest: Option<PasswordDigest>,
+    /// The person's own data.
+    pub unsafe_metadata: Metadata,
+    /// The challenge that is open.
+    pub current_challenge_id: Option<ChallengeId>,
+    /// What came of it.
+    pub created_session_id: Option<SessionId>,
+    /// Who came of it.
+    pub created_user_id: Option<UserId>,
+    /// When it is given up.
+    pub abandon_at: Timestamp,
+    /// Whether it is a test person's.
+    pub was_test: bool,
+    /// When it began.
+    pub created_at: Timestamp,
+    /// When it was last changed.
+    pub updated_at: Timestamp,
+}
+
+/// The attempt cannot go on.
+#[derive(Debug, Clone, Copy, PartialEq, Eq, thiserror::Error)]
+pub enum SignUpOver {
+    /// Too old, or replaced.
+    #[error("the sign-up was abandoned")]
+    Abandoned,
+    /// Done.
+    #[error("the sign-up is complete")]
+    Complete,
+}
+
+impl SignUpOver {
+    /// The code the caller reads.
+    pub const fn code(self) -> Code {
+        match self {
+            Self::Abandoned => code::SIGN_UP_ABANDONED,
+            Self::Complete => code::SIGN_UP_ALREADY_COMPLETE,
+        }
+    }
+}
+
+/// The names of the attributes a sign-up may carry.
+pub const FIELDS: [&str; 6] = ["email_address", "phone_number", "username", "first_name", "last_name", "password"];
+
+fn setting<'s>(settings: &'s Settings, field: &str) -> &'s AttributeSetting {
+    let all = &settings.attribute_settings;
+    match field {
+        "email_address" => &all.email_address,
+        "phone_number" => &all.phone_number,
+        "username" => &all.username,
+        "first_name" => &all.first_name,
+        "last_name" => &all.last_name,
+        _ => &all.password,
+    }
+}
+
+/// Whether an environment takes the attribute at sign-up.
+pub fn is_enabled(settings: &Settings, field: &str) -> bool {
+    setting(settings, field).enabled
+}
+
+/// Attributes that must be supplied.
+pub fn required_fields(settings: &Settings) -> Vec<&'static str> {
+    FIELDS.into_iter().filter(|f| setting(settings, f).enabled && setting(settings, f).required).collect()
+}
+
+/// Attributes that may be supplied.
+pub fn optional_fields(settings: &Settings) -> Vec<&'static str> {
+    FIELDS.into_iter().filter(|f| setting(settings, f).enabled && !setting(settings, f).required).collect()
+}
+
+impl SignUp {
+    /// Begins an attempt.
+    pub fn begin(id: SignUpId, client_id: ClientId, now: Timestamp) -> Self {
+        Self {
+            id,
+            client_id,
+            status: SignUpStatus::MissingRequirements,
+            email_address: None,
+            email_verified: false,
+            username: None,
+            first_name: None,
+            last_name: None,
+            password_digest: None,
+            unsafe_metadata: Metadata::new(),
+            current_challenge_id: None,
+            created_session_id: None,
+            created_user_id: None,
+            abandon_at: now + hours(24),
+            was_test: false,
+            created_at: now,
+            updated_at: now,
+        }
+    }
+
+    /// Where it stands at this time.
+    pub fn status_at(&self, now: Timestamp) -> SignUpStatus {
+        if !self.status.is_terminal() && now >= self.abandon_at { SignUpStatus::Abandoned } else { self.status }
+    }
+
+    /// Whether it may go on.
+    pub fn open(&self, now: Timestamp) -> Result<(), SignUpOver> {
+        match self.status_at(now) {
+            SignUpStatus::Abandoned => Err(SignUpOver::Abandoned),
+            SignUpStatus::Complete => Err(SignUpOver::Complete),
+            SignUpStatus::MissingRequirements | SignUpStatus::Transferable => Ok(()),
+        }
+    }
+
+    fn has(&self, field: &str) -> bool {
+        match field {
+            "email_address" => self.email_address.is_some(),
+            "username" => self.username.is_some(),
+            "first_name" => self.first_name.is_some(),
+            "last_name" => self.last_name.is_some(),
+            "password" => self.password_digest.is_some(),
+            _ => false,
+        }
+    }
+
+    /// Required attributes that are not supplied.
+    pub fn missing_fields(&self, settings: &Settings) -> Vec<&'static str> {
+        required_fields(settings).into_iter().filter(|f| !self.has(f)).collect()
+    }
+
+    /// Supplied attributes that must still be proven. With enumeration protection an address always must.
+    pub fn unverified_fields(&self, settings: &Settings) -> Vec<&'static str> {
+        let must = settings.attribute_settings.email_address.verify_at_sign_up || settings.attack_protection.enumeration_protection;
+        if self.email_address.is_some() && !self.email_verified && must { vec!["email_address"] } else { Vec::new() }
+    }
+
+    /// The strategies that are possible now.
+    pub fn supported_strategies(&self, now: Timestamp, settings: &Settings) -> Vec<Strategy> {
+        let open = self.status_at(now) == SignUpStatus::MissingRequirements;
+        if open && self.unverified_fields(settings).contains(&"email_address") { vec![Strategy::EmailCode] } else { Vec::new() }
+    }
+
+    /// Whether nothing is missing any more.
+    pub fn is_ready(&self, settings: &Settings) -> bool {
+        self.status == SignUpStatus::MissingRequirements
+            && self.missing_fields(settings).is_empty()
+            && self.unverified_fields(settings).is_empty()
+            && (self.email_address.is_some() || self.username.is_some())
+    }
+
+    /// Stages another address; a proof of the old one is worth nothing for it.
+    pub fn stage_email(&mut self, email: Email) {
+        if self.email_address.as_ref() != Some(&email) {
+            self.email_verified = false;
+            self.current_challenge_id = None;
+        }
+        self.email_address = Some(email);
+    }
+
+    /// Ends the attempt with a person and a session.
+    pub fn complete(&mut self, user: UserId, session: SessionId, now: Timestamp) {
+        self.status = SignUpStatus::Complete;
+        self.created_user_id = Some(user);
+        self.created_session_id = Some(session);
+        self.current_challenge_id = None;
+        // What was staged is the person's now; a finished attempt keeps no hash.
+        self.password_digest = None;
+        self.updated_at = now;
+    }
+
+    /// Gives way to another attempt.
+    pub fn abandon(&mut self, now: Timestamp) {
+        if !self.status.is_terminal() {
+            self.status = SignUpStatus::Abandoned;
+            self.current_challenge_id = None;
+            self.password_digest = None;
+            self.updated_at = now;
+        }
+    }
+}

@@ -1,0 +1,71 @@
+//! When sessions, people and keys were last seen: gathered in memory and written in batches, so that a mint
+//! never waits for a write. A crash loses at most the last seconds of it, never anything that was promised.
+
+use crate::Engine;
+use domain::{ApiKeyId, Context, EnvironmentId, SessionId, Timestamp, UserId};
+use std::collections::HashMap;
+use std::sync::{Mutex, PoisonError};
+use std::time::Duration;
+use storage::Error;
+
+/// A session or key is noted at most once in this time.
+const EVERY: Duration = Duration::from_secs(60);
+
+#[derive(Default)]
+struct Seen {
+    sessions: HashMap<(EnvironmentId, SessionId), (UserId, Timestamp)>,
+    keys: HashMap<ApiKeyId, Timestamp>,
+}
+
+/// What was seen since the last write.
+#[derive(Default)]
+pub(crate) struct Activity(Mutex<Seen>);
+
+impl Activity {
+    /// Notes that a session was used; says nothing when that was written less than a minute ago.
+    pub(crate) fn session(&self, env: EnvironmentId, session: &domain::session::Session, now: Timestamp) {
+        if now < session.last_active_at + EVERY {
+            return;
+        }
+        let mut seen = self.0.lock().unwrap_or_else(PoisonError::into_inner);
+        seen.sessions.insert((env, session.id), (session.user_id, now));
+    }
+
+    /// Notes that a key was used.
+    pub(crate) fn key(&self, key: &domain::key::ApiKey, now: Timestamp) {
+        if key.last_used_at.is_some_and(|at| now < at + EVERY) {
+            return;
+        }
+        self.0.lock().unwrap_or_else(PoisonError::into_inner).keys.insert(key.id, now);
+    }
+
+    fn take(&self) -> Seen {
+        std::mem::take(&mut *self.0.lock().unwrap_or_else(PoisonError::into_inner))
+    }
+}
+
+/// Writes what was seen.
+pub async fn flush(engine: &Engine) -> Result<(), Error> {
+    let seen = engine.shared().activity.take();
+    let mut by_env: HashMap<EnvironmentId, Vec<(SessionId, UserId, Timestamp)>> = HashMap::new();
+    for ((env, session), (user, when)) in seen.sessions {
+        by_env.entry(env).or_default().push((session, user, when));
+    }
+    for (env, sessions) in by_env {
+        let cx = Context::system(env, engine.now());
+        engine
+            .write(&cx, async move |tx, cx| {
+                for (session, user, when) in &sessions {
+                    storage::sessions::touch(tx, cx.env, *session, *when).await?;
+                    storage::users::touch(tx, cx.env, *user, *when).await?;
+                }
+                Ok::<_, Error>(())
+            })
+            .await?;
+    }
+    let keys: Vec<(ApiKeyId, Timestamp)> = seen.keys.into_iter().collect();
+    if keys.is_empty() {
+        return Ok(());
+    }
+    engine.db().write(async move |tx: &mut storage::Tx<'_>| storage::api_keys::touch(tx, &keys).await).await
+}

@@ -1,0 +1,50 @@
+//! The event log: written inside each change, put in order afterwards.
+
+use crate::Engine;
+use domain::event::{Event, EventType};
+use domain::settings::Settings;
+use domain::user::Person;
+use domain::{Context, EnvironmentId};
+use storage::events::LoggedEvent;
+use storage::{Error, Tx};
+
+/// How many events get their position in one transaction.
+const BATCH: usize = 500;
+
+/// Gives committed events their positions; says how many.
+pub async fn sequence(engine: &Engine) -> Result<usize, Error> {
+    engine.db().write(async move |tx: &mut Tx<'_>| storage::events::sequence(tx, None, BATCH).await).await
+}
+
+/// The events of an environment after a position, in order.
+pub async fn list(engine: &Engine, env: EnvironmentId, after: i64, limit: i64) -> Result<Vec<LoggedEvent>, Error> {
+    storage::events::list(&mut *engine.read().await?, env, after, limit).await
+}
+
+/// Says that something happened to a person. The step of every change of one, under the person's lock.
+pub(crate) async fn person(tx: &mut Tx<'_>, cx: &Context, what: EventType, person: &Person, settings: &Settings) -> Result<(), Error> {
+    let data = body(&api::User::for_bapi(person, settings, cx.now));
+    push(tx, cx, Event::new(what, "user", person.user.id, data)).await
+}
+
+/// Says that something happened to a session.
+pub(crate) async fn session(
+    tx: &mut Tx<'_>,
+    cx: &Context,
+    what: EventType,
+    session: &domain::session::Session,
+    settings: &Settings,
+) -> Result<(), Error> {
+    let data = body(&api::Session::new(session, settings, cx.now));
+    push(tx, cx, Event::new(what, "session", session.id, data)).await
+}
+
+/// Writes an event.
+pub(crate) async fn push(tx: &mut Tx<'_>, cx: &Context, event: Event) -> Result<(), Error> {
+    storage::events::push(tx, cx, &event).await.map(drop)
+}
+
+/// The JSON of a body of ours.
+pub(crate) fn body<T: serde::Serialize>(body: &T) -> serde_json::Value {
+    serde_json::to_value(body).expect("a body of ours has a JSON form")
+}

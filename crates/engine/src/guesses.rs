@@ -1,0 +1,87 @@
+//! Guessing is counted per identity and purpose, before the secret is looked at, for known and unknown alike.
+
+use domain::settings::Settings;
+use domain::{Context, Timestamp, UserId};
+use storage::failures::{Limit, Reserved};
+use storage::{Error, Tx};
+
+/// What is being guessed.
+#[derive(Debug, Clone, Copy, PartialEq, Eq)]
+pub enum Purpose {
+    /// The password, at sign-in, step-up and change.
+    Password,
+    /// A code sent to an address, at sign-in.
+    EmailCode,
+    /// A code that proves an address.
+    AddressCode,
+    /// The password, asked by a backend on somebody's behalf.
+    BackendPassword,
+}
+
+impl Purpose {
+    const fn as_str(self) -> &'static str {
+        match self {
+            Self::Password => "password",
+            Self::EmailCode => "email_code",
+            Self::AddressCode => "address_code",
+            Self::BackendPassword => "backend_password",
+        }
+    }
+
+    fn limit(self, settings: &Settings) -> Option<Limit> {
+        let brute = &settings.attack_protection.brute_force;
+        match self {
+            Self::Password => {
+                let on = brute.enabled && brute.lockout_duration_seconds > 0;
+                on.then_some(Limit {
+                    max: brute.max_attempts,
+                    window_seconds: brute.lockout_duration_seconds,
+                    lock_seconds: brute.lockout_duration_seconds,
+                })
+            }
+            // 20 wrong codes an hour, which no new code and no restart resets.
+            Self::EmailCode | Self::AddressCode => Some(Limit { max: 20, window_seconds: 3600, lock_seconds: 3600 }),
+            Self::BackendPassword => Some(Limit { max: 10, window_seconds: 600, lock_seconds: 600 }),
+        }
+    }
+}
+
+/// Whose secret is guessed: a known person whatever identifier was typed, or an identifier nobody has.
+pub(crate) fn identity(user: Option<UserId>, canonical: &str) -> String {
+    match user {
+        Some(user) => format!("user:{user}"),
+        // The address itself is not kept.
+        None => format!("identifier:{}", &crypto::digest::sha256_hex(canonical.as_bytes())[..32]),
+    }
+}
+
+/// The counter of a device that held a session of the person before: strangers cannot fill it.
+pub(crate) fn known_device(user: UserId, client: domain::ClientId) -> String {
+    format!("user:{user}:{client}")
+}
+
+/// Counts a try that is about to be looked at; `Some` says until when none is.
+pub(crate) async fn reserve(
+    tx: &mut Tx<'_>,
+    cx: &Context,
+    settings: &Settings,
+    identity: &str,
+    purpose: Purpose,
+) -> Result<Option<Timestamp>, Error> {
+    let Some(limit) = purpose.limit(settings) else { return Ok(None) };
+    match storage::failures::reserve(tx, cx.env, identity, purpose.as_str(), limit, cx.now).await? {
+        Reserved::Open { .. } => Ok(None),
+        Reserved::Locked { until } => Ok(Some(until)),
+    }
+}
+
+/// Forgets the failures of a purpose after a success.
+pub(crate) async fn succeed(tx: &mut Tx<'_>, cx: &Context, identity: &str, purpose: Purpose) -> Result<(), Error> {
+    storage::failures::succeed(tx, cx.env, identity, purpose.as_str()).await
+}
+
+/// Until when the purpose is shut, after a failure was counted.
+pub(crate) async fn locked(tx: &mut Tx<'_>, cx: &Context, identity: &str, purpose: Purpose) -> Result<Option<Timestamp>, Error> {
+    let state = storage::failures::state(tx, cx.env, identity, purpose.as_str()).await?;
+    Ok(state.and_then(|s| s.locked_at(cx.now)))
+}

@@ -1,0 +1,38 @@
+//! What the platform does: people, sessions and the attempts that lead to them, written once for every surface.
+//!
+//! The secret kept here is the *order of steps*: what is read before what is hashed, what stands in one
+//! transaction, which event goes with which change. An operation opens the transaction; a step takes the
+//! transaction and never opens one. Decisions are `domain`'s, SQL is `storage`'s.
+
+pub mod activity;
+pub mod api_keys;
+pub mod bootstrap;
+pub mod callers;
+pub mod challenges;
+pub mod clients;
+pub mod cursor;
+pub mod emails;
+mod engine;
+pub mod events;
+pub mod guesses;
+pub mod health;
+pub mod idempotency;
+pub mod jobs;
+pub mod mail;
+pub mod me;
+pub mod passwords;
+mod people;
+mod refusals;
+pub mod sessions;
+pub mod sign_in;
+pub mod sign_up;
+pub mod signing;
+pub mod tenancy;
+pub mod tokens;
+pub mod upkeep;
+pub mod users;
+
+pub use engine::{Engine, EngineSettings, Parts, Shared};
+pub use keys::Jwks;
+pub use storage::Error as StorageError;
+pub use storage::{sessions::Filter as SessionFilter, sessions::Key as SessionKey, users::Filter as UserFilter, users::Key as UserKey};

@@ -1,0 +1,241 @@
+//! What a signed-in person does to their own account.
+
+use crate::callers::SignedIn;
+use crate::guesses::{self, Purpose};
+use crate::mail::{self, Letter, To};
+use crate::passwords::{self, PasswordError};
+use crate::refusals::stored;
+use crate::{Engine, StorageError, people, sessions, tenancy};
+use crypto::Secret;
+use domain::code as codes;
+use domain::environment::Environment;
+use domain::session::Session;
+use domain::text::{Metadata, Username};
+use domain::user::Person;
+use domain::{Context, Kind, Patch, Refusal, Timestamp, UserId, Verdict};
+
+/// Why an account is not changed.
+#[derive(Debug, thiserror::Error)]
+pub enum MeError {
+    /// The person is gone.
+    #[error("there is no such user")]
+    NotFound,
+    /// A factor must be proven anew.
+    #[error("a factor must be proven again")]
+    Reverify {
+        /// The ways the person has.
+        strategies: Vec<&'static str>,
+    },
+    /// Somebody has the user name.
+    #[error("the user name is taken")]
+    UsernameTaken,
+    /// The last identifier would be gone.
+    #[error("the last identifier cannot be removed")]
+    Last,
+    /// Metadata is over its size.
+    #[error("the metadata is too large")]
+    Metadata,
+    /// The attribute is switched off.
+    #[error("the attribute {0} is switched off")]
+    Off(&'static str),
+    /// Passwords are switched off.
+    #[error("passwords are switched off")]
+    PasswordsOff,
+    /// The current password is missing.
+    #[error("the current password is missing")]
+    CurrentMissing,
+    /// The current password is wrong.
+    #[error("the current password is wrong")]
+    CurrentWrong,
+    /// Too many wrong passwords.
+    #[error("the password is locked")]
+    Locked {
+        /// Until when.
+        until: Timestamp,
+    },
+    /// The new password cannot be taken.
+    #[error(transparent)]
+    Password(#[from] PasswordError),
+    /// The database failed.
+    #[error("the account cannot be changed")]
+    Storage(#[source] StorageError),
+}
+stored!(MeError);
+
+impl From<StorageError> for MeError {
+    fn from(error: StorageError) -> Self {
+        match &error {
+            StorageError::Conflict(c) if c.is_on("users_username", &["users.environment_id", "users.username_key"]) => {
+                Self::UsernameTaken
+            }
+            _ => Self::Storage(error),
+        }
+    }
+}
+
+impl Refusal for MeError {
+    fn verdict(&self) -> Verdict {
+        match self {
+            Self::NotFound => Kind::Unauthenticated.code(codes::SESSION_REVOKED),
+            Self::Reverify { strategies } => Kind::Forbidden
+                .code(codes::REVERIFICATION_REQUIRED)
+                .with("max_age_seconds", domain::session::STEP_UP_WINDOW.as_secs())
+                .with("strategies", strategies.clone()),
+            Self::UsernameTaken => Kind::Taken.code(codes::IDENTIFIER_EXISTS).param("username"),
+            Self::Last => Kind::Invalid.code(codes::LAST_IDENTIFIER_NOT_REMOVABLE).param("username"),
+            Self::Metadata => Kind::Invalid.code(codes::METADATA_TOO_LARGE).param("unsafe_metadata"),
+            Self::Off(param) => Kind::Invalid.code(codes::PARAM_UNKNOWN).param(param),
+            Self::PasswordsOff => Kind::Invalid.code(codes::ADD_PASSWORD_DISABLED),
+            Self::CurrentMissing => Kind::Invalid.code(codes::PARAM_NIL).param("current_password"),
+            Self::CurrentWrong => Kind::Invalid.code(codes::PASSWORD_INCORRECT).param("current_password"),
+            Self::Locked { until } => Kind::Forbidden.code(codes::USER_LOCKED).with("lockout_expires_at", until.millis()),
+            Self::Password(error @ PasswordError::Policy) => error.verdict().param("new_password"),
+            Self::Password(error) => error.verdict(),
+            Self::Storage(_) => Verdict::Fault,
+        }
+    }
+}
+
+/// Refuses a sensitive change unless a factor was proven within the last ten minutes.
+pub fn require_fresh(me: &SignedIn, now: Timestamp) -> Result<(), MeError> {
+    if me.session.is_fresh(now) {
+        return Ok(());
+    }
+    let mut strategies = Vec::new();
+    if me.user.password_digest.is_some() {
+        strategies.push("password");
+    }
+    if me.user.primary_email_address_id.is_some() {
+        strategies.push("email_code");
+    }
+    Err(MeError::Reverify { strategies })
+}
+
+/// A person with the addresses.
+pub async fn person(engine: &Engine, cx: &Context, user: UserId) -> Result<Person, MeError> {
+    storage::users::person(&mut *engine.read().await?, cx.env, user).await?.ok_or(MeError::NotFound)
+}
+
+/// What a person may change of the profile.
+#[derive(Default)]
+pub struct Profile {
+    /// The user name.
+    pub username: Patch<Username>,
+    /// The given name.
+    pub first_name: Patch<String>,
+    /// The family name.
+    pub last_name: Patch<String>,
+    /// The person's own data, replaced whole.
+    pub unsafe_metadata: Option<Metadata>,
+    /// The language of mails.
+    pub locale: Patch<String>,
+}
+
+/// Changes the profile.
+pub async fn update(engine: &Engine, cx: &Context, env: &Environment, user: UserId, change: Profile) -> Result<Person, MeError> {
+    let attributes = &env.settings.attribute_settings;
+    for (name, set, on) in [
+        ("username", change.username.set().is_some(), attributes.username.enabled),
+        ("first_name", change.first_name.set().is_some(), attributes.first_name.enabled),
+        ("last_name", change.last_name.set().is_some(), attributes.last_name.enabled),
+    ] {
+        if set && !on {
+            return Err(MeError::Off(name));
+        }
+    }
+    if change.unsafe_metadata.as_ref().is_some_and(|m| !domain::text::metadata_fits(m)) {
+        return Err(MeError::Metadata);
+    }
+    let settings = env.settings.clone();
+    engine
+        .write(cx, async move |tx, cx| {
+            let mut person = storage::users::lock(tx, cx.env, user).await?.ok_or(MeError::NotFound)?;
+            let before = person.clone();
+            if matches!(change.username, Patch::Clear) && person.user.username.is_some() && person.identifiers() == 1 {
+                return Err(MeError::Last);
+            }
+            change.username.clone().apply(&mut person.user.username);
+            change.first_name.clone().apply(&mut person.user.first_name);
+            change.last_name.clone().apply(&mut person.user.last_name);
+            change.locale.clone().apply(&mut person.user.locale);
+            if let Some(metadata) = &change.unsafe_metadata {
+                person.user.unsafe_metadata.clone_from(metadata);
+            }
+            if person != before {
+                people::save(tx, cx, &settings, &mut person).await?;
+            }
+            Ok(person)
+        })
+        .await
+}
+
+/// A change of the password.
+pub struct NewPassword {
+    /// The one that is set; needed when one is.
+    pub current: Option<Secret<String>>,
+    /// The new one.
+    pub new: Secret<String>,
+    /// Ends every other session.
+    pub sign_out_of_other_sessions: bool,
+}
+
+/// Changes the password: the others' sessions end, and the mailbox hears of it.
+pub async fn change_password(engine: &Engine, cx: &Context, env: &Environment, me: &Session, change: NewPassword) -> Result<Person, MeError> {
+    if !env.settings.attribute_settings.password.enabled {
+        return Err(MeError::PasswordsOff);
+    }
+    passwords::accept(&change.new)?;
+    let user = me.user_id;
+    let digest = person(engine, cx, user).await?.user.password_digest;
+    if let Some(digest) = &digest {
+        let current = change.current.ok_or(MeError::CurrentMissing)?;
+        check(engine, cx, env, user, digest, current).await?;
+    }
+    let fresh = passwords::hash(engine, change.new).await?;
+    let tenant = tenancy::tenant(engine, cx.env).await?;
+    let (mine, others) = (me.id, change.sign_out_of_other_sessions);
+    engine
+        .write(cx, async move |tx, cx| {
+            let settings = &tenant.env.settings;
+            let mut person = storage::users::lock(tx, cx.env, user).await?.ok_or(MeError::NotFound)?;
+            if person.user.password_digest != digest {
+                // Somebody changed it while this one was being hashed.
+                return Err(MeError::CurrentWrong);
+            }
+            person.user.password_digest = Some(fresh.clone());
+            people::save(tx, cx, settings, &mut person).await?;
+            if others {
+                sessions::revoke_all(tx, cx, settings, user, Some(mine)).await?;
+            }
+            if let Some(address) = person.primary_email().filter(|a| a.verified) {
+                mail::enqueue(tx, cx, &tenant.env, &tenant.keys, Letter::PasswordChanged, To::Address(address), None).await?;
+            }
+            Ok(person)
+        })
+        .await
+}
+
+/// Checks the current password of a signed-in person; wrong ones count like those of a sign-in.
+async fn check(
+    engine: &Engine,
+    cx: &Context,
+    env: &Environment,
+    user: UserId,
+    digest: &domain::user::PasswordDigest,
+    current: Secret<String>,
+) -> Result<(), MeError> {
+    let identity = format!("{}:self", guesses::identity(Some(user), ""));
+    let (settings, counted) = (env.settings.clone(), identity.clone());
+    let locked = engine
+        .write(cx, async move |tx, cx| {
+            Ok::<_, MeError>(guesses::reserve(tx, cx, &settings, &counted, Purpose::Password).await?)
+        })
+        .await?;
+    if let Some(until) = locked {
+        return Err(MeError::Locked { until });
+    }
+    if !passwords::verify(engine, Some(digest), current).await? {
+        return Err(MeError::CurrentWrong);
+    }
+    engine.write(cx, async move |tx, cx| Ok::<_, MeError>(guesses::succeed(tx, cx, &identity, Purpose::Password).await?)).await
+}

@@ -1,0 +1,57 @@
+//! The end of a sign-up: a person, an address, a session, in one transaction.
+
+use super::SignUpError;
+use crate::people;
+use crate::sessions::{self, Begun};
+use crate::tenancy::Tenant;
+use domain::Context;
+use domain::client::Client;
+use domain::session::Factors;
+use domain::sign_up::{SignUp, SignUpStatus};
+use domain::strategy::Strategy;
+use domain::user::User;
+use storage::Tx;
+
+/// Completes a sign-up whose row is held when nothing is missing. Whoever comes second to an address is
+/// handed to sign-in; the unique index decides who that is.
+pub(super) async fn if_ready(
+    tx: &mut Tx<'_>,
+    cx: &Context,
+    tenant: &Tenant,
+    client: &mut Client,
+    sign_up: &mut SignUp,
+) -> Result<Option<Begun>, SignUpError> {
+    let env = &tenant.env;
+    if !sign_up.is_ready(&env.settings) {
+        return Ok(None);
+    }
+    if let Some(email) = &sign_up.email_address
+        && people::is_taken(tx, env, email).await?
+    {
+        sign_up.status = SignUpStatus::Transferable;
+        sign_up.current_challenge_id = None;
+        storage::sign_ups::save(tx, cx.env, sign_up).await?;
+        return Ok(None);
+    }
+    let mut user = User::new(cx.id(), cx.now);
+    user.username.clone_from(&sign_up.username);
+    user.first_name.clone_from(&sign_up.first_name);
+    user.last_name.clone_from(&sign_up.last_name);
+    user.password_digest.clone_from(&sign_up.password_digest);
+    user.unsafe_metadata.clone_from(&sign_up.unsafe_metadata);
+    let emails: Vec<_> = sign_up.email_address.iter().cloned().collect();
+    let mut person = people::insert(tx, cx, env, user, &emails).await?;
+    // An address that did not have to be proven is not proven.
+    if !sign_up.email_verified {
+        for address in &mut person.email_addresses {
+            address.verified = false;
+            storage::email_addresses::save(tx, cx.env, address).await?;
+        }
+    }
+    let first = if sign_up.email_verified { Strategy::EmailCode } else { Strategy::Password };
+    let factors = Factors { first, first_at: cx.now, second_at: None };
+    let begun = sessions::begin(tx, cx, &env.settings, client, &mut person, factors).await?;
+    sign_up.complete(person.user.id, begun.session.id, cx.now);
+    storage::sign_ups::save(tx, cx.env, sign_up).await?;
+    Ok(Some(begun))
+}

@@ -1,0 +1,159 @@
+//! From an address to its environment, and what is cached of one.
+//!
+//! Environments, settings and signing keys are read at every request and change rarely: each process keeps
+//! them, stamped with the environment's `config_version`, and asks for changed versions each second. The
+//! process that changes something drops its own copy when the change has committed.
+
+use crate::Engine;
+use domain::environment::Environment;
+use domain::{EnvironmentId, Timestamp};
+use keys::{EnvironmentKeys, KeysError};
+use std::collections::HashMap;
+use std::sync::{Arc, PoisonError, RwLock};
+use storage::Error;
+
+/// An environment with its keys, as it was when it was loaded.
+pub struct Tenant {
+    /// The environment.
+    pub env: Arc<Environment>,
+    /// Its keys.
+    pub keys: EnvironmentKeys,
+}
+
+#[derive(Default)]
+struct Cached {
+    tenants: HashMap<EnvironmentId, Arc<Tenant>>,
+    hosts: HashMap<(String, String), EnvironmentId>,
+}
+
+/// What a process keeps of its environments.
+#[derive(Default)]
+pub(crate) struct Tenants(RwLock<Cached>);
+
+impl Tenants {
+    fn tenant(&self, id: EnvironmentId) -> Option<Arc<Tenant>> {
+        self.0.read().unwrap_or_else(PoisonError::into_inner).tenants.get(&id).cloned()
+    }
+    fn put(&self, tenant: Arc<Tenant>) {
+        self.0.write().unwrap_or_else(PoisonError::into_inner).tenants.insert(tenant.env.id, tenant);
+    }
+    pub(crate) fn forget(&self, id: EnvironmentId) {
+        self.0.write().unwrap_or_else(PoisonError::into_inner).tenants.remove(&id);
+    }
+    fn host(&self, host: &str, segment: &str) -> Option<EnvironmentId> {
+        let cached = self.0.read().unwrap_or_else(PoisonError::into_inner);
+        cached.hosts.get(&(host.to_owned(), segment.to_owned())).copied()
+    }
+}
+
+/// The environment behind an address.
+#[derive(Clone)]
+pub struct Resolved {
+    /// The environment.
+    pub env: Arc<Environment>,
+    /// How many bytes of the path named it.
+    pub prefix_len: usize,
+}
+
+/// Finds the environment of a request by its host and the first segment of its path.
+pub async fn resolve(engine: &Engine, host: &str, path: &str) -> Result<Option<Resolved>, Error> {
+    let segment = path.strip_prefix('/').and_then(|rest| rest.split('/').next()).unwrap_or_default();
+    let host = host.to_ascii_lowercase();
+    let label = if domain::environment::is_routing_label(segment) { segment } else { "" };
+    for (host, segment) in [(host.as_str(), label), (host.as_str(), ""), ("", label), ("", "")] {
+        let Some(id) = by_host(engine, host, segment).await? else { continue };
+        // A path that begins with a label never falls through to another environment's root.
+        if segment.is_empty() && !label.is_empty() && host.is_empty() {
+            return Ok(None);
+        }
+        let prefix_len = if segment.is_empty() { 0 } else { segment.len() + 1 };
+        return Ok(Some(Resolved { env: environment(engine, id).await?, prefix_len }));
+    }
+    Ok(None)
+}
+
+async fn by_host(engine: &Engine, host: &str, segment: &str) -> Result<Option<EnvironmentId>, Error> {
+    let tenants = &engine.shared().tenants;
+    if let Some(id) = tenants.host(host, segment) {
+        return Ok(Some(id));
+    }
+    // Custom hosts are few and known at the last poll; labels are looked up, so that a new one works at once.
+    if !host.is_empty() {
+        return Ok(None);
+    }
+    let found = storage::environments::by_host(&mut *engine.read().await?, host, segment).await?;
+    if let Some(id) = found {
+        let mut cached = tenants.0.write().unwrap_or_else(PoisonError::into_inner);
+        cached.hosts.insert((host.to_owned(), segment.to_owned()), id);
+    }
+    Ok(found)
+}
+
+/// An environment by its id.
+pub async fn environment(engine: &Engine, id: EnvironmentId) -> Result<Arc<Environment>, Error> {
+    Ok(tenant(engine, id).await?.env.clone())
+}
+
+/// An environment with its keys.
+pub(crate) async fn tenant(engine: &Engine, id: EnvironmentId) -> Result<Arc<Tenant>, Error> {
+    if let Some(tenant) = engine.shared().tenants.tenant(id) {
+        return Ok(tenant);
+    }
+    let mut conn = engine.read().await?;
+    // The environment is read first: a change in between leaves a copy that looks older than it is, never newer.
+    let env = storage::environments::find(&mut conn, id).await?.ok_or_else(|| fault("the environment is gone"))?;
+    let keys = keys::load(&mut conn, engine.shared().master(), id).await.map_err(into_storage)?;
+    let tenant = Arc::new(Tenant { env: Arc::new(env), keys });
+    engine.shared().tenants.put(tenant.clone());
+    Ok(tenant)
+}
+
+/// Drops what has changed elsewhere; called each second.
+pub async fn refresh(engine: &Engine) -> Result<(), Error> {
+    let (versions, hosts) = {
+        let mut conn = engine.read().await?;
+        (storage::environments::versions(&mut conn).await?, storage::environments::hosts(&mut conn).await?)
+    };
+    let versions: HashMap<EnvironmentId, i64> = versions.into_iter().collect();
+    let mut cached = engine.shared().tenants.0.write().unwrap_or_else(PoisonError::into_inner);
+    cached.tenants.retain(|id, tenant| versions.get(id) == Some(&tenant.env.config_version));
+    cached.hosts = hosts.into_iter().map(|(host, segment, id)| ((host, segment), id)).collect();
+    Ok(())
+}
+
+/// All environments, for the work that goes through each of them.
+pub(crate) async fn all(engine: &Engine) -> Result<Vec<EnvironmentId>, Error> {
+    Ok(storage::environments::versions(&mut *engine.read().await?).await?.into_iter().map(|(id, _)| id).collect())
+}
+
+/// Changes an environment's settings; every process follows within a second, this one at once.
+pub async fn change(
+    engine: &Engine,
+    cx: &domain::Context,
+    change: impl Fn(&mut Environment, Timestamp) + Send + 'static,
+) -> Result<Arc<Environment>, Error> {
+    let id = cx.env;
+    engine
+        .write(cx, async move |tx, cx| {
+            let mut env = storage::environments::lock(tx, cx.env).await?.ok_or_else(|| fault("the environment is gone"))?;
+            change(&mut env, cx.now);
+            env.updated_at = cx.now;
+            storage::environments::save(tx, &env).await?;
+            Ok::<_, Error>(())
+        })
+        .await?;
+    engine.shared().tenants.forget(id);
+    environment(engine, id).await
+}
+
+/// A state that no version of ours leaves behind.
+pub(crate) fn fault(what: &'static str) -> Error {
+    storage::fault(what)
+}
+
+pub(crate) fn into_storage(error: KeysError) -> Error {
+    match error {
+        KeysError::Storage(error) => error,
+        other => storage::fault_from(other),
+    }
+}

@@ -1,0 +1,52 @@
+//! What has to be done from time to time, whoever asks for nothing.
+
+use crate::{Engine, activity, signing, tenancy};
+use domain::{Context, Timestamp};
+use std::time::Duration;
+use storage::{Error, Tx};
+
+/// How many rows one pass touches at most.
+const BATCH: i64 = 500;
+
+/// Who does the upkeep of the whole installation at the moment.
+const LEASE: &str = "upkeep";
+
+/// One pass; called about each second. Only one process at a time goes through the environments.
+pub async fn tick(engine: &Engine) -> Result<(), Error> {
+    activity::flush(engine).await?;
+    let now = engine.now();
+    if !lead(engine, now).await? {
+        return Ok(());
+    }
+    for env in tenancy::all(engine).await? {
+        let cx = Context::system(env, now);
+        engine.write(&cx, async move |tx, cx| storage::sessions::stamp_expired(tx, cx.env, cx.now, BATCH).await).await?;
+        engine
+            .write(&cx, async move |tx, cx| {
+                let idle = cx.now - Duration::from_secs(30 * 86_400);
+                storage::clients::sweep(tx, cx.env, idle, BATCH).await
+            })
+            .await?;
+        if let Err(error) = signing::keep_in_time(engine, &cx).await {
+            tracing::error!(environment.id = %env, error = &error as &dyn std::error::Error, "signing keys could not be kept in time");
+        }
+    }
+    let max = usize::try_from(BATCH).unwrap_or(500);
+    engine
+        .db()
+        .write(async move |tx: &mut Tx<'_>| {
+            storage::counts::fold(tx, max).await?;
+            storage::idempotency::sweep(tx, now, max).await?;
+            storage::failures::sweep(tx, now, max).await.map(drop)
+        })
+        .await
+}
+
+/// Takes the lead for the next minute, unless another process has it.
+async fn lead(engine: &Engine, now: Timestamp) -> Result<bool, Error> {
+    let owner = std::process::id().to_string();
+    engine
+        .db()
+        .write(async move |tx: &mut Tx<'_>| storage::leases::acquire(tx, LEASE, &owner, now, Duration::from_secs(60)).await)
+        .await
+}

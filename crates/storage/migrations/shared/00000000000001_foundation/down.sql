@@ -1,0 +1,15 @@
+DROP TABLE challenges;
+DROP TABLE sign_ups;
+DROP TABLE sign_ins;
+DROP TABLE sessions;
+DROP TABLE clients;
+DROP TABLE email_addresses;
+DROP TABLE deleted_users;
+DROP TABLE users;
+DROP TABLE signing_keys;
+DROP TABLE data_keys;
+DROP TABLE api_keys;
+DROP TABLE hosts;
+DROP TABLE environments;
+DROP TABLE projects;
+DROP TABLE workspaces;

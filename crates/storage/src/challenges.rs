@@ -1,0 +1,126 @@
+//! Challenges.
+
+use crate::row::{at, corrupt, one_row, read};
+use crate::schema::challenges;
+use crate::{Conn, Result, Tx};
+use anydb::{Any, Lock as _};
+use diesel::prelude::*;
+use diesel_async::RunQueryDsl;
+use domain::challenge::{Challenge, ChallengeStatus, Parent, Step};
+use domain::strategy::Strategy;
+use domain::{ChallengeId, EnvironmentId, Timestamp};
+
+#[derive(Queryable, Selectable, Insertable, AsChangeset)]
+#[diesel(table_name = challenges, primary_key(environment_id, id), check_for_backend(Any))]
+#[diesel(treat_none_as_default_value = false, treat_none_as_null = true)]
+struct Row {
+    environment_id: String,
+    id: String,
+    parent_kind: String,
+    parent_id: String,
+    strategy: String,
+    step: String,
+    status: String,
+    attempts: i32,
+    expire_at: i64,
+    target: Option<String>,
+    code_mac: Option<Vec<u8>>,
+    error: Option<String>,
+    created_at: i64,
+    updated_at: i64,
+}
+
+impl TryFrom<Row> for Challenge {
+    type Error = crate::Error;
+    fn try_from(row: Row) -> Result<Self> {
+        Ok(Self {
+            id: read(&row.id, "challenges.id")?,
+            parent: Parent::parse(&row.parent_kind, &row.parent_id).ok_or_else(|| corrupt("challenges.parent_kind"))?,
+            strategy: Strategy::parse(&row.strategy).ok_or_else(|| corrupt("challenges.strategy"))?,
+            step: Step::parse(&row.step).ok_or_else(|| corrupt("challenges.step"))?,
+            status: ChallengeStatus::parse(&row.status).ok_or_else(|| corrupt("challenges.status"))?,
+            attempts: u32::try_from(row.attempts).map_err(|_| corrupt("challenges.attempts"))?,
+            expire_at: at(row.expire_at),
+            target: row.target,
+            code_mac: row.code_mac,
+            error: row.error,
+            created_at: at(row.created_at),
+            updated_at: at(row.updated_at),
+        })
+    }
+}
+
+fn row(env: EnvironmentId, challenge: &Challenge) -> Row {
+    Row {
+        environment_id: env.to_string(),
+        id: challenge.id.to_string(),
+        parent_kind: challenge.parent.kind().to_owned(),
+        parent_id: challenge.parent.id(),
+        strategy: challenge.strategy.as_str().to_owned(),
+        step: challenge.step.as_str().to_owned(),
+        status: challenge.status.as_str().to_owned(),
+        attempts: i32::try_from(challenge.attempts).unwrap_or(i32::MAX),
+        expire_at: challenge.expire_at.millis(),
+        target: challenge.target.clone(),
+        code_mac: challenge.code_mac.clone(),
+        error: challenge.error.clone(),
+        created_at: challenge.created_at.millis(),
+        updated_at: challenge.updated_at.millis(),
+    }
+}
+
+/// Finds a challenge under its parent.
+pub async fn find(conn: &mut Conn, env: EnvironmentId, parent: &Parent, id: ChallengeId) -> Result<Option<Challenge>> {
+    let row: Option<Row> = challenges::table
+        .find((env.to_string(), id.to_string()))
+        .filter(challenges::parent_kind.eq(parent.kind()).and(challenges::parent_id.eq(parent.id())))
+        .select(Row::as_select())
+        .first(conn)
+        .await
+        .optional()?;
+    row.map(Challenge::try_from).transpose()
+}
+
+/// Finds a challenge under its parent and holds its row until the transaction ends: whoever holds it decides
+/// who consumed the proof.
+pub async fn lock(tx: &mut Tx<'_>, env: EnvironmentId, parent: &Parent, id: ChallengeId) -> Result<Option<Challenge>> {
+    let row: Option<Row> = challenges::table
+        .find((env.to_string(), id.to_string()))
+        .filter(challenges::parent_kind.eq(parent.kind()).and(challenges::parent_id.eq(parent.id())))
+        .select(Row::as_select())
+        .locked()
+        .get_result(&mut **tx)
+        .await
+        .optional()?;
+    row.map(Challenge::try_from).transpose()
+}
+
+/// Adds a challenge.
+pub async fn insert(tx: &mut Tx<'_>, env: EnvironmentId, challenge: &Challenge) -> Result<()> {
+    diesel::insert_into(challenges::table).values(row(env, challenge)).execute(&mut **tx).await?;
+    Ok(())
+}
+
+/// Writes a challenge that was locked.
+pub async fn save(tx: &mut Tx<'_>, env: EnvironmentId, challenge: &Challenge) -> Result<()> {
+    let target = challenges::table.find((env.to_string(), challenge.id.to_string()));
+    let hit = diesel::update(target).set(row(env, challenge)).execute(&mut **tx).await?;
+    one_row(hit, "challenges")
+}
+
+/// Makes every open challenge of a parent give way.
+pub async fn supersede(tx: &mut Tx<'_>, env: EnvironmentId, parent: &Parent, now: Timestamp) -> Result<()> {
+    diesel::update(
+        challenges::table.filter(
+            challenges::environment_id
+                .eq(env.to_string())
+                .and(challenges::parent_kind.eq(parent.kind()))
+                .and(challenges::parent_id.eq(parent.id()))
+                .and(challenges::status.eq(ChallengeStatus::Pending.as_str())),
+        ),
+    )
+    .set((challenges::status.eq(ChallengeStatus::Expired.as_str()), challenges::updated_at.eq(now.millis())))
+    .execute(&mut **tx)
+    .await?;
+    Ok(())
+}

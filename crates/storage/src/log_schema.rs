@@ -1,0 +1,97 @@
+//! The tables of the event log, the job queue and what else the platform keeps for itself.
+
+diesel::table! {
+    events (environment_id, id) {
+        environment_id -> Text,
+        id -> Text,
+        serial -> BigInt,
+        position -> Nullable<BigInt>,
+        #[sql_name = "type"]
+        event_type -> Text,
+        version -> Integer,
+        subject_type -> Text,
+        subject_id -> Text,
+        actor_id -> Nullable<Text>,
+        surface -> Text,
+        trace_id -> Text,
+        created_at -> BigInt,
+        was_test -> Bool,
+        data_sha256 -> Binary,
+    }
+}
+diesel::table! {
+    event_payloads (environment_id, event_id) {
+        environment_id -> Text,
+        event_id -> Text,
+        data -> Text,
+    }
+}
+diesel::table! {
+    event_positions (environment_id) {
+        environment_id -> Text,
+        last_position -> BigInt,
+    }
+}
+diesel::table! {
+    jobs (environment_id, id) {
+        environment_id -> Text,
+        id -> Text,
+        kind -> Text,
+        payload -> Text,
+        run_at -> BigInt,
+        attempts -> Integer,
+        max_attempts -> Integer,
+        leased_until -> Nullable<BigInt>,
+        lease_owner -> Nullable<Text>,
+        last_error -> Nullable<Text>,
+        dead_at -> Nullable<BigInt>,
+    }
+}
+diesel::table! {
+    idempotency_keys (environment_id, claim) {
+        environment_id -> Text,
+        claim -> Binary,
+        fingerprint -> Binary,
+        owner -> Text,
+        expires_at -> BigInt,
+        status -> Nullable<Integer>,
+        body -> Nullable<Text>,
+        sealed -> Bool,
+        subject_id -> Nullable<Text>,
+    }
+}
+diesel::table! {
+    counts (environment_id, counter) {
+        environment_id -> Text,
+        counter -> Text,
+        total -> BigInt,
+    }
+}
+diesel::table! {
+    count_deltas (environment_id, id) {
+        environment_id -> Text,
+        id -> Binary,
+        counter -> Text,
+        delta -> BigInt,
+    }
+}
+diesel::table! {
+    leases (name) {
+        name -> Text,
+        owner -> Text,
+        expires_at -> BigInt,
+    }
+}
+diesel::table! {
+    failure_counters (environment_id, identity, purpose) {
+        environment_id -> Text,
+        identity -> Text,
+        purpose -> Text,
+        window_started_at -> BigInt,
+        failures -> Integer,
+        locked_until -> Nullable<BigInt>,
+        expires_at -> BigInt,
+    }
+}
+
+diesel::allow_tables_to_appear_in_same_query!(events, event_payloads);

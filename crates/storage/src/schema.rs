@@ -1,0 +1,192 @@
+//! The tables of the product, as diesel knows them. `log_schema` holds those of the log and the queue.
+
+use anydb::Json;
+
+diesel::table! { workspaces (id) { id -> Text, name -> Text, created_at -> BigInt, } }
+diesel::table! { projects (id) { id -> Text, workspace_id -> Text, name -> Text, created_at -> BigInt, } }
+diesel::table! {
+    use diesel::sql_types::*;
+    use super::Json;
+    environments (id) {
+        id -> Text,
+        project_id -> Text,
+        name -> Text,
+        slug -> Text,
+        kind -> Text,
+        routing_label -> Text,
+        issuer -> Text,
+        settings -> Json,
+        config_version -> BigInt,
+        created_at -> BigInt,
+        updated_at -> BigInt,
+    }
+}
+diesel::table! { hosts (host, segment) { host -> Text, segment -> Text, environment_id -> Text, } }
+diesel::table! {
+    api_keys (id) {
+        id -> Text,
+        environment_id -> Text,
+        kind -> Text,
+        prefix -> Text,
+        hashed_secret -> Binary,
+        name -> Text,
+        last_used_at -> Nullable<BigInt>,
+        expires_at -> Nullable<BigInt>,
+        revoked_at -> Nullable<BigInt>,
+        created_by -> Nullable<Text>,
+        created_at -> BigInt,
+    }
+}
+diesel::table! { data_keys (environment_id, id) { environment_id -> Text, id -> Text, wrapped -> Text, created_at -> BigInt, } }
+diesel::table! {
+    use diesel::sql_types::*;
+    use super::Json;
+    signing_keys (environment_id, id) {
+        environment_id -> Text,
+        id -> Text,
+        algorithm -> Text,
+        status -> Text,
+        sealed_private_key -> Text,
+        public_jwk -> Json,
+        activated_at -> Nullable<BigInt>,
+        retire_at -> Nullable<BigInt>,
+        created_at -> BigInt,
+    }
+}
+diesel::table! {
+    use diesel::sql_types::*;
+    use super::Json;
+    users (environment_id, id) {
+        environment_id -> Text,
+        id -> Text,
+        external_id -> Nullable<Text>,
+        username -> Nullable<Text>,
+        username_key -> Nullable<Text>,
+        first_name -> Nullable<Text>,
+        last_name -> Nullable<Text>,
+        password_digest -> Nullable<Text>,
+        primary_email_address_id -> Nullable<Text>,
+        banned -> Bool,
+        locked_by -> Nullable<Text>,
+        locked_until -> Nullable<BigInt>,
+        last_sign_in_at -> BigInt,
+        last_active_at -> BigInt,
+        locale -> Nullable<Text>,
+        public_metadata -> Json,
+        private_metadata -> Json,
+        unsafe_metadata -> Json,
+        search_text -> Text,
+        created_at -> BigInt,
+        updated_at -> BigInt,
+    }
+}
+diesel::table! { deleted_users (environment_id, id) { environment_id -> Text, id -> Text, deleted_at -> BigInt, } }
+diesel::table! {
+    email_addresses (environment_id, id) {
+        environment_id -> Text,
+        id -> Text,
+        user_id -> Text,
+        email_address -> Text,
+        canonical -> Text,
+        verified -> Bool,
+        current_challenge_id -> Nullable<Text>,
+        created_at -> BigInt,
+        updated_at -> BigInt,
+    }
+}
+diesel::table! {
+    clients (environment_id, id) {
+        environment_id -> Text,
+        id -> Text,
+        secret_hash -> Binary,
+        previous_hash -> Nullable<Binary>,
+        previous_until -> Nullable<BigInt>,
+        last_active_session_id -> Nullable<Text>,
+        created_at -> BigInt,
+        updated_at -> BigInt,
+    }
+}
+diesel::table! {
+    use diesel::sql_types::*;
+    use super::Json;
+    sessions (environment_id, id) {
+        environment_id -> Text,
+        id -> Text,
+        client_id -> Text,
+        user_id -> Text,
+        status -> Text,
+        ended_at -> Nullable<BigInt>,
+        last_active_at -> BigInt,
+        expire_at -> BigInt,
+        abandon_at -> BigInt,
+        first_factor -> Text,
+        first_factor_at -> BigInt,
+        second_factor_at -> Nullable<BigInt>,
+        was_test -> Bool,
+        activity -> Json,
+        created_at -> BigInt,
+        updated_at -> BigInt,
+    }
+}
+diesel::table! {
+    sign_ins (environment_id, id) {
+        environment_id -> Text,
+        id -> Text,
+        client_id -> Text,
+        status -> Text,
+        identifier_kind -> Nullable<Text>,
+        identifier -> Nullable<Text>,
+        canonical -> Nullable<Text>,
+        user_id -> Nullable<Text>,
+        current_challenge_id -> Nullable<Text>,
+        created_session_id -> Nullable<Text>,
+        abandon_at -> BigInt,
+        was_test -> Bool,
+        created_at -> BigInt,
+        updated_at -> BigInt,
+    }
+}
+diesel::table! {
+    use diesel::sql_types::*;
+    use super::Json;
+    sign_ups (environment_id, id) {
+        environment_id -> Text,
+        id -> Text,
+        client_id -> Text,
+        status -> Text,
+        email_address -> Nullable<Text>,
+        email_verified -> Bool,
+        username -> Nullable<Text>,
+        first_name -> Nullable<Text>,
+        last_name -> Nullable<Text>,
+        password_digest -> Nullable<Text>,
+        unsafe_metadata -> Json,
+        current_challenge_id -> Nullable<Text>,
+        created_session_id -> Nullable<Text>,
+        created_user_id -> Nullable<Text>,
+        abandon_at -> BigInt,
+        was_test -> Bool,
+        created_at -> BigInt,
+        updated_at -> BigInt,
+    }
+}
+diesel::table! {
+    challenges (environment_id, id) {
+        environment_id -> Text,
+        id -> Text,
+        parent_kind -> Text,
+        parent_id -> Text,
+        strategy -> Text,
+        step -> Text,
+        status -> Text,
+        attempts -> Integer,
+        expire_at -> BigInt,
+        target -> Nullable<Text>,
+        code_mac -> Nullable<Binary>,
+        error -> Nullable<Text>,
+        created_at -> BigInt,
+        updated_at -> BigInt,
+    }
+}
+
+diesel::allow_tables_to_appear_in_same_query!(users, email_addresses, clients, sessions);

@@ -1,0 +1,368 @@
+//! Sessions.
+
+use crate::row::{at, corrupt, one_row, read};
+use crate::schema::{clients, sessions, users};
+use crate::{Conn, Result, Tx};
+use anydb::{Any, Doc, Lock as _};
+use crypto::TokenHash;
+use diesel::dsl::count_star;
+use diesel::prelude::*;
+use diesel_async::RunQueryDsl;
+use domain::page::{Direction, Page, PageRequest, Start};
+use domain::session::{Activity, Factors, Session, SessionStatus};
+use domain::strategy::Strategy;
+use domain::user::{Lock, LockedBy};
+use domain::{ClientId, EnvironmentId, SessionId, Timestamp, UserId};
+
+#[derive(Queryable, Selectable, Insertable, AsChangeset)]
+#[diesel(table_name = sessions, primary_key(environment_id, id), check_for_backend(Any))]
+#[diesel(treat_none_as_default_value = false, treat_none_as_null = true)]
+struct Row {
+    environment_id: String,
+    id: String,
+    client_id: String,
+    user_id: String,
+    status: String,
+    ended_at: Option<i64>,
+    last_active_at: i64,
+    expire_at: i64,
+    abandon_at: i64,
+    first_factor: String,
+    first_factor_at: i64,
+    second_factor_at: Option<i64>,
+    was_test: bool,
+    activity: Doc<Activity>,
+    created_at: i64,
+    updated_at: i64,
+}
+
+impl TryFrom<Row> for Session {
+    type Error = crate::Error;
+    fn try_from(row: Row) -> Result<Self> {
+        Ok(Self {
+            id: read(&row.id, "sessions.id")?,
+            client_id: read(&row.client_id, "sessions.client_id")?,
+            user_id: read(&row.user_id, "sessions.user_id")?,
+            status: SessionStatus::parse(&row.status).ok_or_else(|| corrupt("sessions.status"))?,
+            ended_at: row.ended_at.map(at),
+            last_active_at: at(row.last_active_at),
+            expire_at: at(row.expire_at),
+            abandon_at: at(row.abandon_at),
+            factors: Factors {
+                first: Strategy::parse(&row.first_factor).ok_or_else(|| corrupt("sessions.first_factor"))?,
+                first_at: at(row.first_factor_at),
+                second_at: row.second_factor_at.map(at),
+            },
+            was_test: row.was_test,
+            activity: row.activity.0,
+            created_at: at(row.created_at),
+            updated_at: at(row.updated_at),
+        })
+    }
+}
+
+fn row(env: EnvironmentId, session: &Session) -> Row {
+    Row {
+        environment_id: env.to_string(),
+        id: session.id.to_string(),
+        client_id: session.client_id.to_string(),
+        user_id: session.user_id.to_string(),
+        status: session.status.as_str().to_owned(),
+        ended_at: session.ended_at.map(Timestamp::millis),
+        last_active_at: session.last_active_at.millis(),
+        expire_at: session.expire_at.millis(),
+        abandon_at: session.abandon_at.millis(),
+        first_factor: session.factors.first.as_str().to_owned(),
+        first_factor_at: session.factors.first_at.millis(),
+        second_factor_at: session.factors.second_at.map(Timestamp::millis),
+        was_test: session.was_test,
+        activity: Doc(session.activity.clone()),
+        created_at: session.created_at.millis(),
+        updated_at: session.updated_at.millis(),
+    }
+}
+
+const LIVE: [&str; 2] = ["active", "pending"];
+
+/// Finds a session.
+pub async fn find(conn: &mut Conn, env: EnvironmentId, id: SessionId) -> Result<Option<Session>> {
+    let row: Option<Row> =
+        sessions::table.find((env.to_string(), id.to_string())).select(Row::as_select()).first(conn).await.optional()?;
+    row.map(Session::try_from).transpose()
+}
+
+/// Finds a session and holds its row until the transaction ends.
+pub async fn lock(tx: &mut Tx<'_>, env: EnvironmentId, id: SessionId) -> Result<Option<Session>> {
+    let row: Option<Row> =
+        sessions::table.find((env.to_string(), id.to_string())).select(Row::as_select()).locked().get_result(&mut **tx).await.optional()?;
+    row.map(Session::try_from).transpose()
+}
+
+/// The sessions of a client that were not over when last written, or came to their end after `since`; newest activity first.
+pub async fn of_client(conn: &mut Conn, env: EnvironmentId, client: ClientId, since: Timestamp) -> Result<Vec<Session>> {
+    let rows: Vec<Row> = sessions::table
+        .filter(
+            sessions::environment_id
+                .eq(env.to_string())
+                .and(sessions::client_id.eq(client.to_string()))
+                .and(sessions::status.eq_any(LIVE).or(sessions::ended_at.gt(since.millis()))),
+        )
+        .order((sessions::last_active_at.desc(), sessions::id.desc()))
+        .select(Row::as_select())
+        .load(conn)
+        .await?;
+    rows.into_iter().map(Session::try_from).collect()
+}
+
+/// The sessions of a client that were not over when last written, held until the transaction ends; newest activity first.
+pub async fn lock_live_of_client(tx: &mut Tx<'_>, env: EnvironmentId, client: ClientId) -> Result<Vec<Session>> {
+    let rows: Vec<Row> = sessions::table
+        .filter(
+            sessions::environment_id
+                .eq(env.to_string())
+                .and(sessions::client_id.eq(client.to_string()))
+                .and(sessions::status.eq_any(LIVE)),
+        )
+        .order((sessions::last_active_at.desc(), sessions::id.desc()))
+        .select(Row::as_select())
+        .locked()
+        .load(&mut **tx)
+        .await?;
+    rows.into_iter().map(Session::try_from).collect()
+}
+
+/// Whether a client has ever held a session of a person.
+pub async fn client_knows(conn: &mut Conn, env: EnvironmentId, client: ClientId, user: UserId) -> Result<bool> {
+    let found: Option<String> = sessions::table
+        .filter(
+            sessions::environment_id
+                .eq(env.to_string())
+                .and(sessions::client_id.eq(client.to_string()))
+                .and(sessions::user_id.eq(user.to_string())),
+        )
+        .select(sessions::id)
+        .limit(1)
+        .get_result(conn)
+        .await
+        .optional()?;
+    Ok(found.is_some())
+}
+
+/// The sessions of a person that were not over when last written, on every client; newest activity first.
+pub async fn live_of_user(conn: &mut Conn, env: EnvironmentId, user: UserId) -> Result<Vec<Session>> {
+    let rows: Vec<Row> = sessions::table
+        .filter(
+            sessions::environment_id.eq(env.to_string()).and(sessions::user_id.eq(user.to_string())).and(sessions::status.eq_any(LIVE)),
+        )
+        .order((sessions::last_active_at.desc(), sessions::id.desc()))
+        .select(Row::as_select())
+        .load(conn)
+        .await?;
+    rows.into_iter().map(Session::try_from).collect()
+}
+
+/// The same, held until the transaction ends, in the order of their ids, so that two transactions never wait for each other.
+pub async fn lock_live_of_user(tx: &mut Tx<'_>, env: EnvironmentId, user: UserId) -> Result<Vec<Session>> {
+    let rows: Vec<Row> = sessions::table
+        .filter(
+            sessions::environment_id.eq(env.to_string()).and(sessions::user_id.eq(user.to_string())).and(sessions::status.eq_any(LIVE)),
+        )
+        .order(sessions::id.asc())
+        .select(Row::as_select())
+        .locked()
+        .load(&mut **tx)
+        .await?;
+    rows.into_iter().map(Session::try_from).collect()
+}
+
+/// Adds a session.
+pub async fn insert(tx: &mut Tx<'_>, env: EnvironmentId, session: &Session) -> Result<()> {
+    diesel::insert_into(sessions::table).values(row(env, session)).execute(&mut **tx).await?;
+    Ok(())
+}
+
+/// Writes a session that was locked.
+pub async fn save(tx: &mut Tx<'_>, env: EnvironmentId, session: &Session) -> Result<()> {
+    let target = sessions::table.find((env.to_string(), session.id.to_string()));
+    let hit = diesel::update(target).set(row(env, session)).execute(&mut **tx).await?;
+    one_row(hit, "sessions")
+}
+
+/// Notes when a live session was last used; never moves a time back.
+pub async fn touch(tx: &mut Tx<'_>, env: EnvironmentId, id: SessionId, when: Timestamp) -> Result<()> {
+    diesel::update(
+        sessions::table
+            .find((env.to_string(), id.to_string()))
+            .filter(sessions::status.eq_any(LIVE).and(sessions::last_active_at.lt(when.millis()))),
+    )
+    .set(sessions::last_active_at.eq(when.millis()))
+    .execute(&mut **tx)
+    .await?;
+    Ok(())
+}
+
+/// Stamps sessions that are past their absolute end, a few at a time. Readers do not wait for it.
+pub async fn stamp_expired(tx: &mut Tx<'_>, env: EnvironmentId, now: Timestamp, max: i64) -> Result<usize> {
+    let due: Vec<String> = sessions::table
+        .filter(
+            sessions::environment_id
+                .eq(env.to_string())
+                .and(sessions::status.eq_any(LIVE))
+                .and(sessions::expire_at.le(now.millis())),
+        )
+        .select(sessions::id)
+        .limit(max)
+        .load(&mut **tx)
+        .await?;
+    let count = due.len();
+    for id in due {
+        diesel::update(sessions::table.find((env.to_string(), id)).filter(sessions::status.eq_any(LIVE)))
+            .set((
+                sessions::status.eq(SessionStatus::Expired.as_str()),
+                sessions::ended_at.eq(sessions::expire_at.nullable()),
+                sessions::updated_at.eq(now.millis()),
+            ))
+            .execute(&mut **tx)
+            .await?;
+    }
+    Ok(count)
+}
+
+/// What the mint of a token needs to know, in one read.
+#[derive(Debug, Clone)]
+pub struct Mintable {
+    /// The session.
+    pub session: Session,
+    /// The hash of the client's secret.
+    pub client_secret: TokenHash,
+    /// Whether the person is banned.
+    pub banned: bool,
+    /// The lock of the person.
+    pub lock: Option<Lock>,
+}
+
+type MintRow = (Row, Vec<u8>, bool, Option<String>, Option<i64>);
+
+/// Reads what a mint needs: the session, its client's secret and what stands against its person.
+pub async fn mintable(conn: &mut Conn, env: EnvironmentId, client: ClientId, id: SessionId) -> Result<Option<Mintable>> {
+    let row: Option<MintRow> = sessions::table
+        .inner_join(clients::table.on(clients::environment_id.eq(sessions::environment_id).and(clients::id.eq(sessions::client_id))))
+        .inner_join(users::table.on(users::environment_id.eq(sessions::environment_id).and(users::id.eq(sessions::user_id))))
+        .filter(
+            sessions::environment_id
+                .eq(env.to_string())
+                .and(sessions::id.eq(id.to_string()))
+                .and(sessions::client_id.eq(client.to_string())),
+        )
+        .select((Row::as_select(), clients::secret_hash, users::banned, users::locked_by, users::locked_until))
+        .get_result(conn)
+        .await
+        .optional()?;
+    let Some((session, secret, banned, locked_by, locked_until)) = row else { return Ok(None) };
+    let lock = match locked_by {
+        None => None,
+        Some(by) => {
+            Some(Lock { until: locked_until.map(at), by: LockedBy::parse(&by).ok_or_else(|| corrupt("users.locked_by"))? })
+        }
+    };
+    Ok(Some(Mintable {
+        session: Session::try_from(session)?,
+        client_secret: TokenHash::from_bytes(&secret).ok_or_else(|| corrupt("clients.secret_hash"))?,
+        banned,
+        lock,
+    }))
+}
+
+/// What a list of sessions can be ordered by.
+#[derive(Debug, Clone, Copy, PartialEq, Eq)]
+pub enum Key {
+    /// When they began.
+    CreatedAt,
+    /// When they were last changed.
+    UpdatedAt,
+}
+
+/// Which sessions are meant.
+#[derive(Debug, Clone, Default, PartialEq, Eq)]
+pub struct Filter {
+    /// Of this person.
+    pub user_id: Option<String>,
+    /// On this client.
+    pub client_id: Option<String>,
+    /// In one of these states.
+    pub statuses: Vec<SessionStatus>,
+}
+
+type Boxed<'a> = sessions::BoxedQuery<'a, Any>;
+
+fn filtered<'a>(env: EnvironmentId, filter: &'a Filter, now: Timestamp) -> Boxed<'a> {
+    let mut query = sessions::table.filter(sessions::environment_id.eq(env.to_string())).into_boxed::<Any>();
+    if let Some(user) = &filter.user_id {
+        query = query.filter(sessions::user_id.eq(user));
+    }
+    if let Some(client) = &filter.client_id {
+        query = query.filter(sessions::client_id.eq(client));
+    }
+    if !filter.statuses.is_empty() {
+        // A session past its end counts as expired before the reaper has written so.
+        let live: Vec<&str> = filter.statuses.iter().filter(|s| s.is_live()).map(|s| s.as_str()).collect();
+        let over: Vec<&str> = filter.statuses.iter().filter(|s| !s.is_live()).map(|s| s.as_str()).collect();
+        let unstamped = filter.statuses.contains(&SessionStatus::Expired);
+        let until = if unstamped { now.millis() } else { i64::MIN };
+        query = query.filter(
+            sessions::status
+                .eq_any(live)
+                .and(sessions::expire_at.gt(now.millis()))
+                .or(sessions::status.eq_any(over))
+                .or(sessions::status.eq_any(LIVE).and(sessions::expire_at.le(until))),
+        );
+    }
+    query
+}
+
+/// How many sessions match.
+pub async fn count(conn: &mut Conn, env: EnvironmentId, filter: &Filter, now: Timestamp) -> Result<i64> {
+    Ok(filtered(env, filter, now).select(count_star()).get_result(conn).await?)
+}
+
+/// One page of the sessions that match, without its total.
+pub async fn page(
+    conn: &mut Conn,
+    env: EnvironmentId,
+    filter: &Filter,
+    request: &PageRequest<Key>,
+    now: Timestamp,
+) -> Result<Page<Session>> {
+    macro_rules! ordered {
+        ($query:expr, $column:expr) => {{
+            let mut query = $query;
+            let ascending = request.order.direction == Direction::Ascending;
+            if let Start::After { value, id } = &request.start {
+                query = if ascending {
+                    query.filter($column.gt(*value).or($column.eq(*value).and(sessions::id.gt(id.clone()))))
+                } else {
+                    query.filter($column.lt(*value).or($column.eq(*value).and(sessions::id.lt(id.clone()))))
+                };
+            }
+            if ascending { query.order(($column.asc(), sessions::id.asc())) } else { query.order(($column.desc(), sessions::id.desc())) }
+        }};
+    }
+    let query = filtered(env, filter, now);
+    let mut query = match request.order.key {
+        Key::CreatedAt => ordered!(query, sessions::created_at),
+        Key::UpdatedAt => ordered!(query, sessions::updated_at),
+    };
+    query = query.limit(request.limit + 1);
+    if let Start::Offset(offset) = request.start
+        && offset > 0
+    {
+        query = query.offset(offset);
+    }
+    let rows: Vec<Row> = query.select(Row::as_select()).load(conn).await?;
+    let found: Vec<Session> = rows.into_iter().map(Session::try_from).collect::<Result<_>>()?;
+    let key = request.order.key;
+    Ok(Page::cut(found, request.limit, 0, |s| {
+        let value = if key == Key::CreatedAt { s.created_at } else { s.updated_at };
+        (value.millis(), s.id.to_string())
+    }))
+}

@@ -1,0 +1,152 @@
+//! From a migrated database to a platform that listens.
+
+use crate::app::TestApp;
+use crate::clock::TestClock;
+use crate::database::TestDatabase;
+use crate::environment::TestEnvironment;
+use anydb::{Database, EngineKind, Options, Synchronous};
+use crypto::password::{HashPool, Params, PoolOptions};
+use crypto::seal::MasterKeys;
+use domain::Surface;
+use domain::environment::EnvironmentKind;
+use engine::bootstrap::BootstrapSpec;
+use engine::{Engine, EngineSettings, Parts, Shared};
+use outbound::Inbox;
+use std::cell::RefCell;
+use std::net::TcpListener;
+use std::sync::Arc;
+use std::time::Duration;
+use web::limits::{LimitSettings, Limits};
+use web::server::{AppParts, ServerSettings};
+
+/// The origin of the application in every test.
+pub const ORIGIN: &str = "https://app.example.test";
+
+/// What a test may want otherwise than usual.
+#[derive(Debug, Clone)]
+pub struct Setup {
+    engine: EngineKind,
+    kind: EnvironmentKind,
+    passwords: PoolOptions,
+    limits: LimitSettings,
+}
+
+impl Setup {
+    /// The usual: a development environment, and password hashes that cost next to nothing.
+    pub fn on(engine: EngineKind) -> Self {
+        let params = Params { memory_kib: 64, iterations: 1, parallelism: 1 };
+        Self {
+            engine,
+            kind: EnvironmentKind::Development,
+            passwords: PoolOptions { params, threads: 2, waiting_per_thread: 256 },
+            limits: LimitSettings::default(),
+        }
+    }
+
+    /// Another kind of environment.
+    #[must_use]
+    pub fn kind(mut self, kind: EnvironmentKind) -> Self {
+        self.kind = kind;
+        self
+    }
+
+    /// Other costs of a password hash.
+    #[must_use]
+    pub fn passwords(mut self, passwords: PoolOptions) -> Self {
+        self.passwords = passwords;
+        self
+    }
+
+    /// Other rate limits.
+    #[must_use]
+    pub fn limits(mut self, limits: LimitSettings) -> Self {
+        self.limits = limits;
+        self
+    }
+
+    /// Starts the platform; both surfaces listen on free ports of the loopback.
+    pub async fn start(self) -> TestApp {
+        crate::logs::install();
+        // Only the first call of the process installs it.
+        rustls::crypto::ring::default_provider().install_default().ok();
+        let data = TestDatabase::make(self.engine).await.expect("the engine was looked for before the test");
+        let mut options = Options::new(data.url());
+        (options.max_connections, options.workers, options.synchronous) = (16, 4, Synchronous::Normal);
+        options.acquire_timeout = Duration::from_secs(20);
+        let database = Database::open(options).expect("the database opens");
+
+        let (fapi, bapi) = (listener(), listener());
+        let clock = Arc::new(TestClock::default());
+        let inbox = Inbox::new();
+        let passwords = HashPool::new(self.passwords).expect("the pool starts");
+        let shared = Shared::new(Parts {
+            clock: Arc::clone(&clock) as _,
+            passwords: passwords.clone(),
+            master: Arc::new(MasterKeys::generate()),
+            mailer: Arc::new(inbox.clone()),
+            settings: EngineSettings {
+                public_url: format!("http://{}", address(&fapi)),
+                mail_from: "Latchkey <no-reply@example.test>".to_owned(),
+            },
+        });
+        let engine = Engine::new(Arc::clone(&shared), database.handle());
+        let bapi_url = format!("http://{}", address(&bapi));
+        let env = bootstrap(&engine, self.kind).await;
+
+        let limits = Arc::new(Limits::new(self.limits));
+        let mut servers = Vec::new();
+        for (surface, listener, workers) in [(Surface::Fapi, fapi, 2), (Surface::Bapi, bapi, 1)] {
+            let parts = AppParts {
+                surface,
+                trusted_proxies: Arc::from([]),
+                limits: Arc::clone(&limits),
+                metrics: Arc::new(String::new),
+            };
+            let (shared, database) = (Arc::clone(&shared), database.clone());
+            let make = move || Engine::new(Arc::clone(&shared), database.handle());
+            let routes = if surface == Surface::Bapi { bapi::routes } else { fapi::routes };
+            let settings = ServerSettings { workers, ..ServerSettings::default() };
+            let server = web::server::serve(parts, make, routes, listener, &settings).expect("the listener is served");
+            servers.push(server.handle());
+            actix_web::rt::spawn(server);
+        }
+        TestApp {
+            env,
+            engine,
+            clock,
+            inbox,
+            passwords,
+            http: http(),
+            bapi_url,
+            people: RefCell::default(),
+            servers,
+            database,
+            data,
+        }
+    }
+}
+
+async fn bootstrap(engine: &Engine, kind: EnvironmentKind) -> TestEnvironment {
+    let spec = BootstrapSpec {
+        workspace: "Acme".to_owned(),
+        project: "Shop".to_owned(),
+        environment: "Main".to_owned(),
+        kind,
+        allowed_origins: vec![ORIGIN.to_owned()],
+    };
+    let made = engine::bootstrap::run(engine, spec).await.expect("an empty database can be bootstrapped");
+    TestEnvironment::of(made)
+}
+
+fn listener() -> TcpListener {
+    TcpListener::bind("127.0.0.1:0").expect("the loopback has a free port")
+}
+
+fn address(listener: &TcpListener) -> std::net::SocketAddr {
+    listener.local_addr().expect("a bound listener has an address")
+}
+
+fn http() -> reqwest::Client {
+    let builder = reqwest::Client::builder().no_proxy().redirect(reqwest::redirect::Policy::none());
+    builder.timeout(Duration::from_secs(60)).build().expect("a client can be built")
+}

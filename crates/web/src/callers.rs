@@ -1,0 +1,210 @@
+//! Who calls: each caller is an argument of the handler, so that a handler without one says nothing.
+
+use crate::cookies;
+use crate::error::{ApiError, OrFault};
+use crate::limits;
+use crate::state::{Asked, caller};
+use actix_web::dev::Payload;
+use actix_web::http::header::AUTHORIZATION;
+use actix_web::{FromRequest, HttpRequest};
+use domain::client::Client;
+use domain::environment::Environment;
+use domain::session::Session;
+use domain::user::User;
+use domain::{Actor, ApiKeyId, ClientId, Context, Kind, code};
+use crate::engine_stub::callers::{Credential, DeviceCookie};
+use futures_util::future::LocalBoxFuture;
+use std::sync::Arc;
+
+/// Anybody at all, at an environment's FAPI.
+pub struct Anyone {
+    /// What operations are told.
+    pub cx: Context,
+    /// The environment.
+    pub env: Arc<Environment>,
+}
+
+/// A browser, known or not yet.
+pub struct MaybeDevice {
+    /// What operations are told; the actor is the client, if there is one.
+    pub cx: Context,
+    /// The environment.
+    pub env: Arc<Environment>,
+    /// The client whose secret was presented.
+    pub client: Option<Client>,
+    /// The secret was the client's until a moment ago: it proves nothing, and the answer sets no cookie.
+    pub just_replaced: bool,
+}
+
+/// A browser with a valid client cookie.
+pub struct Device {
+    /// What operations are told; the actor is the client.
+    pub cx: Context,
+    /// The environment.
+    pub env: Arc<Environment>,
+    /// The client.
+    pub client: Client,
+}
+
+/// A person with a live session.
+pub struct SignedIn {
+    /// What operations are told; the actor is the user.
+    pub cx: Context,
+    /// The environment.
+    pub env: Arc<Environment>,
+    /// The session.
+    pub session: Session,
+    /// The person.
+    pub user: User,
+    /// The client that holds the session.
+    pub client_id: ClientId,
+}
+
+/// A backend with a secret key of the environment.
+pub struct SecretKey {
+    /// What operations are told; the actor is the key.
+    pub cx: Context,
+    /// The key's environment.
+    pub env: Arc<Environment>,
+    /// The key.
+    pub key: ApiKeyId,
+}
+
+/// The token of an `Authorization: Bearer` header (RFC 6750 section 2.1), the scheme in any case.
+pub(crate) enum Bearer {
+    Absent,
+    /// Present, but repeated, of another scheme or not readable: authenticates nobody.
+    Unreadable,
+    Token(String),
+}
+
+impl Bearer {
+    pub fn of(req: &HttpRequest) -> Self {
+        Self::read(req.headers())
+    }
+
+    pub fn read(headers: &actix_web::http::header::HeaderMap) -> Self {
+        let mut values = headers.get_all(AUTHORIZATION);
+        let Some(value) = values.next() else { return Self::Absent };
+        let token = value.to_str().ok().and_then(|text| text.split_once(' '));
+        match token {
+            Some((scheme, token)) if scheme.eq_ignore_ascii_case("bearer") && values.next().is_none() => {
+                Self::Token(token.trim().to_owned())
+            }
+            _ => Self::Unreadable,
+        }
+    }
+}
+
+enum Presented {
+    Known(Client),
+    JustReplaced,
+    Unknown,
+}
+
+fn device_cookie(asked: &Asked) -> Option<DeviceCookie> {
+    // A request with a bearer skips the origin rule; its cookies must not authenticate it.
+    if !matches!(Bearer::of(&asked.req), Bearer::Absent) {
+        return None;
+    }
+    match cookies::read(asked.req.headers(), cookies::CLIENT) {
+        Some(value) => DeviceCookie::parse(value),
+        None => {
+            let linked = asked.state.linked_device.borrow();
+            linked.as_ref().and_then(|value| DeviceCookie::parse(value.expose()))
+        }
+    }
+}
+
+async fn presented(asked: &Asked, env: &Environment) -> Result<Presented, ApiError> {
+    let Some(cookie) = device_cookie(asked) else { return Ok(Presented::Unknown) };
+    let device = crate::engine_stub::callers::device(&asked.engine, env, &cookie, asked.state.now).await.or_fault()?;
+    Ok(match device {
+        crate::engine_stub::callers::Device::Known(client) => Presented::Known(client),
+        crate::engine_stub::callers::Device::JustReplaced(_) => {
+            asked.state.jar.withhold();
+            Presented::JustReplaced
+        }
+        crate::engine_stub::callers::Device::Unknown => Presented::Unknown,
+    })
+}
+
+async fn signed_in(asked: &Asked, env: &Environment) -> Result<crate::engine_stub::callers::SignedIn, ApiError> {
+    let (engine, now) = (&asked.engine, asked.state.now);
+    let missing = || ApiError::refuse(Kind::Unauthenticated, code::SESSION_TOKEN_MISSING);
+    match Bearer::of(&asked.req) {
+        // A bad bearer is refused, never replaced by a cookie.
+        Bearer::Unreadable => return Err(ApiError::refuse(Kind::Unauthenticated, code::SESSION_TOKEN_INVALID)),
+        Bearer::Token(token) => return Ok(crate::engine_stub::callers::signed_in(engine, env, &Credential::Bearer(token), now).await?),
+        Bearer::Absent => {}
+    }
+    let mut refused = None;
+    if let Some(token) = cookies::read(asked.req.headers(), cookies::SESSION) {
+        let credential = Credential::SessionCookie(token.to_owned());
+        match crate::engine_stub::callers::signed_in(engine, env, &credential, now).await.map_err(ApiError::from) {
+            Ok(found) => return Ok(found),
+            Err(error) if error.refused().is_empty() => return Err(error),
+            Err(error) => refused = Some(error),
+        }
+    }
+    let Some(cookie) = device_cookie(asked) else { return Err(refused.unwrap_or_else(missing)) };
+    let found = crate::engine_stub::callers::signed_in(engine, env, &Credential::Client(cookie), now).await;
+    // What was wrong with the session's own cookie tells more than what the device lacks.
+    found.map_err(|error| refused.unwrap_or_else(|| error.into()))
+}
+
+pub(crate) async fn secret_key(asked: &Asked) -> Result<SecretKey, ApiError> {
+    let Bearer::Token(secret) = Bearer::of(&asked.req) else {
+        return Err(ApiError::refuse(Kind::Unauthenticated, code::AUTHENTICATION_INVALID));
+    };
+    let secret = crypto::Secret::new(secret);
+    let (key, env) = crate::engine_stub::api_keys::authenticate(&asked.engine, secret.expose(), asked.state.now).await?;
+    asked.state.env.replace(Some(Arc::clone(&env)));
+    limits::by_route(asked, &env, key)?;
+    Ok(SecretKey { cx: asked.context(env.id, Actor::ApiKey(key)), env, key })
+}
+
+macro_rules! callers {
+    ($($caller:ident = $find:expr;)*) => { $(
+        impl FromRequest for $caller {
+            type Error = ApiError;
+            type Future = LocalBoxFuture<'static, Result<Self, ApiError>>;
+
+            fn from_request(req: &HttpRequest, _: &mut Payload) -> Self::Future {
+                caller(req, $find)
+            }
+        }
+    )* };
+}
+
+callers! {
+    Anyone = async |asked: &Asked| {
+        let env = asked.env()?;
+        Ok(Self { cx: asked.context(env.id, Actor::Anyone), env })
+    };
+    MaybeDevice = async |asked: &Asked| {
+        let env = asked.env()?;
+        let (client, just_replaced) = match presented(asked, &env).await? {
+            Presented::Known(client) => (Some(client), false),
+            Presented::JustReplaced => (None, true),
+            Presented::Unknown => (None, false),
+        };
+        let actor = client.as_ref().map_or(Actor::Anyone, |c| Actor::Client(c.id));
+        Ok(Self { cx: asked.context(env.id, actor), env, client, just_replaced })
+    };
+    Device = async |asked: &Asked| {
+        let env = asked.env()?;
+        let Presented::Known(client) = presented(asked, &env).await? else {
+            return Err(ApiError::refuse(Kind::Unauthenticated, code::CLIENT_NOT_FOUND));
+        };
+        Ok(Self { cx: asked.context(env.id, Actor::Client(client.id)), env, client })
+    };
+    SignedIn = async |asked: &Asked| {
+        let env = asked.env()?;
+        let found = signed_in(asked, &env).await?;
+        let actor = Actor::User { user: found.user.id, session: found.session.id };
+        let cx = asked.context(env.id, actor);
+        Ok(Self { cx, env, session: found.session, user: found.user, client_id: found.client_id })
+    };
+    SecretKey = secret_key;
+}

@@ -1,0 +1,253 @@
+//! The one middleware in front of both surfaces: it finds the tenant, keeps foreign browsers out, and turns
+//! whatever comes back into the answer that leaves.
+
+mod cors;
+mod peer;
+mod report;
+mod tenant;
+
+use crate::callers::Bearer;
+use crate::error::{Answer, ApiError, OrFault, log_fault};
+use crate::health;
+use crate::server::AppParts;
+use crate::state::RequestState;
+use actix_web::body::{BoxBody, MessageBody};
+use actix_web::dev::{Service, ServiceRequest, ServiceResponse, Transform, forward_ready};
+use actix_web::http::header::{
+    CACHE_CONTROL, HeaderMap, HeaderName, HeaderValue, REFERRER_POLICY, SET_COOKIE, X_CONTENT_TYPE_OPTIONS,
+};
+use actix_web::http::{Method, StatusCode};
+use actix_web::{Error, HttpMessage, HttpResponse};
+use domain::environment::EnvironmentKind;
+use domain::{Kind, NewId, RequestId, Surface, code};
+use crate::engine_stub::Engine;
+use crate::engine_stub::callers::{Device, DeviceCookie};
+use futures_util::future::LocalBoxFuture;
+use std::future::{Ready, ready};
+use std::rc::Rc;
+use std::sync::Arc;
+use std::time::Instant;
+
+/// Names the request on every answer.
+pub const REQUEST_ID: HeaderName = HeaderName::from_static("x-authn-request-id");
+
+const RATE_LIMIT: HeaderName = HeaderName::from_static("x-ratelimit-limit");
+const RATE_REMAINING: HeaderName = HeaderName::from_static("x-ratelimit-remaining");
+const RATE_RESET: HeaderName = HeaderName::from_static("x-ratelimit-reset");
+
+/// The middleware, one for each worker.
+pub struct Edge(Rc<Parts>);
+
+struct Parts {
+    app: AppParts,
+    engine: Engine,
+}
+
+impl Edge {
+    /// The edge of a surface.
+    pub fn new(app: AppParts, engine: Engine) -> Self {
+        Self(Rc::new(Parts { app, engine }))
+    }
+}
+
+impl<S, B> Transform<S, ServiceRequest> for Edge
+where
+    S: Service<ServiceRequest, Response = ServiceResponse<B>, Error = Error> + 'static,
+    S::Future: 'static,
+    B: MessageBody + 'static,
+{
+    type Response = ServiceResponse<BoxBody>;
+    type Error = Error;
+    type InitError = ();
+    type Transform = EdgeService<S>;
+    type Future = Ready<Result<Self::Transform, ()>>;
+
+    fn new_transform(&self, service: S) -> Self::Future {
+        ready(Ok(EdgeService { service: Rc::new(service), parts: Rc::clone(&self.0) }))
+    }
+}
+
+/// The middleware around a service.
+pub struct EdgeService<S> {
+    service: Rc<S>,
+    parts: Rc<Parts>,
+}
+
+impl<S, B> Service<ServiceRequest> for EdgeService<S>
+where
+    S: Service<ServiceRequest, Response = ServiceResponse<B>, Error = Error> + 'static,
+    S::Future: 'static,
+    B: MessageBody + 'static,
+{
+    type Response = ServiceResponse<BoxBody>;
+    type Error = Error;
+    type Future = LocalBoxFuture<'static, Result<Self::Response, Error>>;
+
+    forward_ready!(service);
+
+    fn call(&self, req: ServiceRequest) -> Self::Future {
+        let service = Rc::clone(&self.service);
+        let parts = Rc::clone(&self.parts);
+        Box::pin(async move {
+            let started = Instant::now();
+            let state = parts.state(&req);
+            req.extensions_mut().insert(Rc::clone(&state));
+            let seen = report::Seen::of(&req);
+            let mut response = parts.answer(&*service, &state, req).await?;
+            parts.finish(&state, &mut response).await;
+            report::report(&state, &seen, &response, started);
+            Ok(response)
+        })
+    }
+}
+
+/// What is decided before any handler runs.
+enum Passage {
+    Through,
+    Answered(HttpResponse),
+}
+
+impl Parts {
+    fn state(&self, req: &ServiceRequest) -> Rc<RequestState> {
+        let now = self.engine.now();
+        let id = RequestId::new(now, crypto::random::bytes());
+        let socket = req.peer_addr().map(|address| address.ip());
+        let ip = peer::client(socket, req.headers(), &self.app.trusted_proxies);
+        Rc::new(RequestState::new(id, now, self.app.surface, ip))
+    }
+
+    async fn answer<S, B>(
+        &self,
+        service: &S,
+        state: &RequestState,
+        mut req: ServiceRequest,
+    ) -> Result<ServiceResponse<BoxBody>, Error>
+    where
+        S: Service<ServiceRequest, Response = ServiceResponse<B>, Error = Error>,
+        B: MessageBody + 'static,
+    {
+        // Every URI has a path that a route can be found for; `OPTIONS *` and authority forms have none.
+        let passage = if health::is_probe(req.path()) || self.app.surface != Surface::Fapi {
+            Ok(Passage::Through)
+        } else {
+            self.admit(state, &mut req).await
+        };
+        match passage {
+            Ok(Passage::Through) => Ok(service.call(req).await?.map_into_boxed_body()),
+            Ok(Passage::Answered(response)) => Ok(req.into_response(response)),
+            Err(error) => Ok(req.error_response(error)),
+        }
+    }
+
+    /// Finds the tenant and asks whether this browser may talk to it.
+    async fn admit(&self, state: &RequestState, req: &mut ServiceRequest) -> Result<Passage, ApiError> {
+        let public_path = req.path().to_owned();
+        let host = tenant::host(req);
+        let found = crate::engine_stub::tenancy::resolve(&self.engine, &host, &public_path).await.or_fault()?;
+        let Some(found) = found else {
+            if req.method() == Method::OPTIONS {
+                return Ok(Passage::Answered(HttpResponse::NoContent().finish()));
+            }
+            return Err(ApiError::refuse(Kind::NotFound, code::ENVIRONMENT_NOT_FOUND));
+        };
+        let env = found.env;
+        state.env.replace(Some(Arc::clone(&env)));
+        if found.prefix_len > 0 && !tenant::strip(req, found.prefix_len) {
+            return Err(ApiError::refuse(Kind::NotFound, code::RESOURCE_NOT_FOUND));
+        }
+        if req.method() == Method::OPTIONS {
+            let mut response = HttpResponse::NoContent().finish();
+            cors::preflight(&env, req.path(), req.headers(), response.headers_mut());
+            return Ok(Passage::Answered(response));
+        }
+        let is_bearer = matches!(Bearer::read(req.headers()), Bearer::Token(_));
+        cors::check_origin(&env, req.method(), req.path(), req.headers(), is_bearer).map_err(ApiError::problem)?;
+        if env.kind == EnvironmentKind::Development
+            && let Some((value, rest)) = tenant::linked_device(req.query_string())
+        {
+            let Some(cookie) = DeviceCookie::parse(value.expose()) else { return Ok(Passage::Through) };
+            if req.method() != Method::GET {
+                state.linked_device.replace(Some(value));
+                return Ok(Passage::Through);
+            }
+            let device = crate::engine_stub::callers::device(&self.engine, &env, &cookie, state.now).await.or_fault()?;
+            if matches!(device, Device::Known(_)) {
+                state.jar.set_client(&cookie);
+            }
+            return Ok(Passage::Answered(tenant::redirect(&public_path, &rest)));
+        }
+        Ok(Passage::Through)
+    }
+
+    /// Renders errors and adds what every answer carries.
+    async fn finish(&self, state: &RequestState, response: &mut ServiceResponse<BoxBody>) {
+        self.render(state, response);
+        self.release(state, response.status()).await;
+        let env = state.env.borrow().clone();
+        let (req, response) = (response.request().clone(), response.response_mut());
+        let headers = response.headers_mut();
+        if let Ok(id) = HeaderValue::from_str(&state.id.to_string()) {
+            headers.insert(REQUEST_ID, id);
+        }
+        default_header(headers, CACHE_CONTROL, "no-store");
+        default_header(headers, X_CONTENT_TYPE_OPTIONS, "nosniff");
+        default_header(headers, REFERRER_POLICY, "no-referrer");
+        if let Some(rate) = state.rate.get() {
+            headers.insert(RATE_LIMIT, HeaderValue::from(rate.limit));
+            headers.insert(RATE_REMAINING, HeaderValue::from(rate.remaining));
+            headers.insert(RATE_RESET, HeaderValue::from(rate.reset));
+        }
+        if self.app.surface == Surface::Fapi
+            && let Some(env) = env
+        {
+            if req.method() != Method::OPTIONS {
+                cors::answer(&env, req.path(), req.headers(), headers);
+            }
+            for cookie in state.jar.headers(&env) {
+                headers.append(SET_COOKIE, cookie);
+            }
+        }
+    }
+
+    fn render(&self, state: &RequestState, response: &mut ServiceResponse<BoxBody>) {
+        let Some(error) = response.response().error() else { return };
+        let answer = match error.as_error::<ApiError>() {
+            Some(known) => {
+                log_fault(known, state.id);
+                Answer::of(known, state.surface, Some(state.id))
+            }
+            None => {
+                let (answer, is_fault) = Answer::of_foreign(error, state.surface, Some(state.id));
+                if is_fault {
+                    tracing::error!(request.id = %state.id, error.chain = %error, "a request failed on our side");
+                }
+                answer
+            }
+        };
+        let mut rendered = HttpResponse::new(answer.status);
+        // Such as `Allow`: what the error's own response said besides its body stays.
+        *rendered.headers_mut() = response.headers().clone();
+        for (name, value) in answer.headers {
+            rendered.headers_mut().insert(name, value);
+        }
+        *response.response_mut() = rendered.set_body(BoxBody::new(answer.body));
+    }
+
+    /// Gives a claim back when nothing was done: only successes are replayed.
+    async fn release(&self, state: &RequestState, status: StatusCode) {
+        let Some((cx, claim)) = state.claim.take() else { return };
+        if status.is_success() {
+            return;
+        }
+        if let Err(error) = crate::engine_stub::idempotency::release(&self.engine, &cx, &claim).await {
+            let chain = crate::error::chain(&error);
+            tracing::error!(request.id = %state.id, error.chain = chain, "an idempotency claim stays until it runs out");
+        }
+    }
+}
+
+fn default_header(headers: &mut HeaderMap, name: HeaderName, value: &'static str) {
+    if !headers.contains_key(&name) {
+        headers.insert(name, HeaderValue::from_static(value));
+    }
+}

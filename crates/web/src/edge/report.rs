@@ -1,0 +1,90 @@
+//! One line and two metrics for each request; no address, no query, no secret in any of them.
+
+use crate::health;
+use crate::state::RequestState;
+use actix_web::body::BoxBody;
+use actix_web::dev::{ServiceRequest, ServiceResponse};
+use actix_web::http::Method;
+use std::time::Instant;
+
+/// What is kept of a request for its report, before it is handled.
+pub(crate) struct Seen {
+    caller_id: Option<String>,
+    is_probe: bool,
+}
+
+impl Seen {
+    pub fn of(req: &ServiceRequest) -> Self {
+        let caller_id = req.headers().get(super::REQUEST_ID).and_then(|value| value.to_str().ok()).filter(is_proper);
+        Self { caller_id: caller_id.map(str::to_owned), is_probe: health::is_probe(req.path()) }
+    }
+}
+
+/// A caller's own id may be logged when it can be nothing but an id.
+fn is_proper(id: &&str) -> bool {
+    (1..=128).contains(&id.len()) && id.bytes().all(|b| b.is_ascii_alphanumeric() || matches!(b, b'.' | b'_' | b'-'))
+}
+
+/// The method, from a set of bounded size.
+fn method(method: &Method) -> &'static str {
+    match *method {
+        Method::GET => "GET",
+        Method::HEAD => "HEAD",
+        Method::POST => "POST",
+        Method::PUT => "PUT",
+        Method::PATCH => "PATCH",
+        Method::DELETE => "DELETE",
+        Method::OPTIONS => "OPTIONS",
+        _ => "other",
+    }
+}
+
+/// Reports a request that was answered.
+pub(crate) fn report(state: &RequestState, seen: &Seen, response: &ServiceResponse<BoxBody>, started: Instant) {
+    if seen.is_probe {
+        return;
+    }
+    let elapsed = started.elapsed();
+    let method = method(response.request().method());
+    // The pattern, never the path: paths hold ids and have no bound.
+    let route = response.request().match_pattern().unwrap_or_else(|| "unmatched".to_owned());
+    let status = response.status().as_u16();
+    let surface = state.surface.as_str();
+    tracing::info!(
+        request.id = %state.id,
+        request.caller_id = seen.caller_id,
+        surface,
+        http.method = method,
+        http.route = route,
+        http.status = status,
+        duration_us = u64::try_from(elapsed.as_micros()).unwrap_or(u64::MAX),
+        "answered"
+    );
+    let labels = [
+        ("surface", surface.to_owned()),
+        ("route", route),
+        ("method", method.to_owned()),
+        ("status", status.to_string()),
+    ];
+    metrics::histogram!("http_request_duration_seconds", &labels[..3]).record(elapsed.as_secs_f64());
+    metrics::counter!("http_requests_total", &labels).increment(1);
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    #[test]
+    fn a_callers_id_is_logged_only_when_it_can_be_nothing_else() {
+        assert!(is_proper(&"0b6f2d34-5a1c.x_1"));
+        for bad in ["", "a b", "a\nb", "ä", &"x".repeat(129)] {
+            assert!(!is_proper(&bad), "{bad:?}");
+        }
+    }
+
+    #[test]
+    fn strange_methods_share_one_label() {
+        assert_eq!(method(&Method::PATCH), "PATCH");
+        assert_eq!(method(&Method::from_bytes(b"X-1").unwrap()), "other");
+    }
+}

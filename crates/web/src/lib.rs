@@ -1,0 +1,42 @@
+//! What the services share about HTTP: who calls, what they sent, how often they may, and how an answer or
+//! an error becomes bytes.
+//!
+//! The secret kept here is actix and the two surfaces' habits: cookies, origins, tenant prefixes, status
+//! codes. A handler names its caller and its body as arguments and answers with a value or an [`ApiError`].
+
+pub mod body;
+pub mod callers;
+pub mod cookies;
+pub mod docs;
+pub mod edge;
+pub mod error;
+pub mod form;
+pub mod health;
+pub mod limits;
+pub mod page;
+pub mod path;
+pub mod query;
+pub mod reply;
+pub mod server;
+pub mod write;
+
+mod engine_stub;
+mod json;
+#[cfg(test)]
+mod sample;
+#[cfg(test)]
+mod scratch;
+mod state;
+
+pub use body::{Body, FromForm, Nothing};
+pub use callers::{Anyone, Device, MaybeDevice, SecretKey, SignedIn};
+pub use cookies::Cookies;
+pub use error::{ApiError, ApiErrors, OrFault};
+pub use form::{Form, Given};
+pub use limits::{Bucket, By, LimitSettings, Limiter, Limits};
+pub use page::{PageParams, Paging};
+pub use path::{Id, PathId};
+pub use query::{FromQuery, Params, Query};
+pub use reply::NoContent;
+pub use server::AppParts;
+pub use write::Write;

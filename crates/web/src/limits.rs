@@ -1,0 +1,257 @@
+//! How often somebody may ask: buckets of volume, counted by this process alone.
+//!
+//! Counters that guard secrets are not here: they live in the database.
+
+mod routes;
+mod settings;
+
+pub use settings::{Allowance, LimitSettings};
+
+pub(crate) use routes::bucket_of_route;
+
+use crate::error::{ApiError, NoEdge};
+use crate::state::{Asked, RequestState};
+use actix_web::dev::Payload;
+use actix_web::web::Data;
+use actix_web::{FromRequest, HttpRequest};
+use domain::environment::{Environment, EnvironmentKind};
+use domain::{ApiKeyId, EnvironmentId, Kind, Problem, code};
+use governor::clock::{Clock, DefaultClock};
+use governor::middleware::StateInformationMiddleware;
+use governor::state::keyed::DefaultKeyedStateStore;
+use governor::{Quota, RateLimiter};
+use std::collections::HashMap;
+use std::fmt::Display;
+use std::future::{Ready, ready};
+use std::net::{IpAddr, Ipv6Addr};
+use std::num::NonZeroU32;
+use std::rc::Rc;
+
+/// The buckets of the FAPI.
+#[derive(Debug, Clone, Copy, PartialEq, Eq)]
+pub enum Bucket {
+    /// Starting a sign-in, by address.
+    SignInCreate,
+    /// Starting a sign-up, by address.
+    SignUpCreate,
+    /// Asking for a challenge, by attempt.
+    ChallengeCreate,
+    /// Sending to somebody, by e-mail address or number.
+    ChallengeSend,
+    /// Answering a challenge, by attempt.
+    ChallengeAnswer,
+    /// Watching a challenge, by challenge.
+    ChallengePoll,
+    /// Minting a token, by session.
+    TokenMint,
+}
+
+impl Bucket {
+    /// All of them.
+    pub const ALL: [Self; 7] = [
+        Self::SignInCreate,
+        Self::SignUpCreate,
+        Self::ChallengeCreate,
+        Self::ChallengeSend,
+        Self::ChallengeAnswer,
+        Self::ChallengePoll,
+        Self::TokenMint,
+    ];
+
+    /// Its name in the settings.
+    pub const fn name(self) -> &'static str {
+        match self {
+            Self::SignInCreate => "sign_ins.create",
+            Self::SignUpCreate => "sign_ups.create",
+            Self::ChallengeCreate => "challenges.create",
+            Self::ChallengeSend => "challenges.send",
+            Self::ChallengeAnswer => "challenges.answer",
+            Self::ChallengePoll => "challenges.poll",
+            Self::TokenMint => "tokens.mint",
+        }
+    }
+
+    /// What production allows by default.
+    pub const fn allowance(self) -> Allowance {
+        match self {
+            Self::SignInCreate | Self::SignUpCreate => Allowance::new(5, 10),
+            Self::ChallengeCreate | Self::ChallengeAnswer => Allowance::new(3, 10),
+            Self::ChallengeSend => Allowance::new(5, 600),
+            Self::ChallengePoll => Allowance::new(5, 5),
+            Self::TokenMint => Allowance::new(60, 60),
+        }
+    }
+}
+
+/// Whose requests are counted together.
+pub enum By<'a> {
+    /// The peer's: an IPv6 network of 64 bits is one peer.
+    Peer,
+    /// Those that name this.
+    Id(&'a dyn Display),
+}
+
+/// Where a bucket stands after a request.
+#[derive(Debug, Clone, Copy, PartialEq, Eq)]
+pub(crate) struct Rate {
+    pub limit: u32,
+    pub remaining: u32,
+    /// Unix seconds: when the bucket is full again, or lets the next one pass.
+    pub reset: i64,
+}
+
+/// A bucket and a key, hashed: no address of a person is held in memory for it.
+type Key = [u8; 16];
+type Counter = RateLimiter<Key, DefaultKeyedStateStore<Key>, DefaultClock, StateInformationMiddleware>;
+
+/// The buckets of a process, shared by its workers.
+pub struct Limits {
+    settings: LimitSettings,
+    counters: HashMap<Allowance, Counter>,
+    clock: DefaultClock,
+}
+
+impl Limits {
+    /// Empty counters for these settings.
+    pub fn new(settings: LimitSettings) -> Self {
+        let defaults = Bucket::ALL.iter().map(|b| b.allowance()).chain(routes::ALLOWANCES);
+        let production: Vec<Allowance> = defaults.chain(settings.buckets.values().copied()).collect();
+        let counters = production
+            .iter()
+            .flat_map(|allowance| [*allowance, settings.relaxed(*allowance)])
+            .map(|allowance| {
+                let counter = RateLimiter::keyed(quota(allowance)).with_middleware::<StateInformationMiddleware>();
+                (allowance, counter)
+            })
+            .collect();
+        Self { settings, counters, clock: DefaultClock::default() }
+    }
+
+    /// Counts a request, or refuses it.
+    fn take(&self, name: &str, default: Allowance, env: &Environment, key: &str, now: i64) -> Result<Rate, (Rate, u64)> {
+        let allowance = self.settings.buckets.get(name).copied().unwrap_or(default);
+        let allowance = match env.kind {
+            EnvironmentKind::Production => allowance,
+            EnvironmentKind::Development | EnvironmentKind::Staging => self.settings.relaxed(allowance),
+        };
+        let Some(counter) = self.counters.get(&allowance) else {
+            return Ok(Rate { limit: allowance.max, remaining: allowance.max, reset: now });
+        };
+        match counter.check_key(&hashed(name, env.id, key)) {
+            Ok(state) => {
+                let remaining = state.remaining_burst_capacity();
+                let missing = u64::from(allowance.max.saturating_sub(remaining));
+                let seconds = (missing * allowance.window_seconds).div_ceil(u64::from(allowance.max.max(1)));
+                Ok(Rate { limit: allowance.max, remaining, reset: now.saturating_add_unsigned(seconds) })
+            }
+            Err(until) => {
+                let wait = until.wait_time_from(self.clock.now());
+                let seconds = wait.as_secs() + u64::from(wait.subsec_nanos() > 0);
+                let seconds = seconds.max(1);
+                Err((Rate { limit: allowance.max, remaining: 0, reset: now.saturating_add_unsigned(seconds) }, seconds))
+            }
+        }
+    }
+
+    /// Forgets the buckets that are full again; called now and then, or memory grows with every stranger.
+    pub fn forget_idle(&self) {
+        for counter in self.counters.values() {
+            counter.retain_recent();
+            counter.shrink_to_fit();
+        }
+    }
+
+    /// How many buckets are not full.
+    pub fn held(&self) -> usize {
+        self.counters.values().map(RateLimiter::len).sum()
+    }
+}
+
+fn quota(allowance: Allowance) -> Quota {
+    let max = NonZeroU32::new(allowance.max).unwrap_or(NonZeroU32::MIN);
+    let window = std::time::Duration::from_secs(allowance.window_seconds.max(1));
+    Quota::with_period(window / max.get()).unwrap_or(Quota::per_second(max)).allow_burst(max)
+}
+
+fn hashed(name: &str, env: EnvironmentId, key: &str) -> Key {
+    let digest = crypto::digest::sha256(format!("{name}\0{env}\0{key}").as_bytes());
+    let mut short = Key::default();
+    short.copy_from_slice(&digest[..16]);
+    short
+}
+
+/// One text for everything that counts as the same peer.
+fn peer(ip: Option<IpAddr>) -> String {
+    match ip.map(|ip| ip.to_canonical()) {
+        None => "unknown".to_owned(),
+        Some(IpAddr::V4(v4)) => v4.to_string(),
+        Some(IpAddr::V6(v6)) => {
+            let [a, b, c, d, ..] = v6.segments();
+            Ipv6Addr::new(a, b, c, d, 0, 0, 0, 0).to_string()
+        }
+    }
+}
+
+/// Counts one request in a bucket and keeps the numbers for the answer's headers.
+fn count(
+    limits: &Limits,
+    state: &RequestState,
+    env: &Environment,
+    bucket: (&str, Allowance),
+    key: &str,
+) -> Result<(), ApiError> {
+    match limits.take(bucket.0, bucket.1, env, key, state.now.seconds()) {
+        Ok(rate) => {
+            state.note_rate(rate);
+            Ok(())
+        }
+        Err((rate, seconds)) => {
+            state.note_rate(rate);
+            let problem = Problem { kind: Kind::TooMany, code: code::RATE_LIMIT_EXCEEDED, meta: serde_json::Map::new() };
+            Err(ApiError::problem(problem.with("limit", rate.limit).with("retry_after_seconds", seconds)))
+        }
+    }
+}
+
+fn limits_of(req: &HttpRequest) -> Result<Data<Limits>, ApiError> {
+    req.app_data::<Data<Limits>>().cloned().ok_or_else(|| ApiError::fault(NoEdge))
+}
+
+/// Counts a backend's request in the bucket of its route.
+pub(crate) fn by_route(asked: &Asked, env: &Environment, key: ApiKeyId) -> Result<(), ApiError> {
+    let limits = limits_of(&asked.req)?;
+    let pattern = asked.req.match_pattern().unwrap_or_default();
+    let (name, allowance) = bucket_of_route(asked.req.method(), &pattern);
+    count(&limits, &asked.state, env, (&name, allowance), &key.to_string())
+}
+
+/// Counts requests in the buckets that a handler names.
+pub struct Limiter {
+    limits: Data<Limits>,
+    state: Rc<RequestState>,
+}
+
+impl Limiter {
+    /// Counts this request, or refuses it with 429.
+    pub fn take(&self, bucket: Bucket, by: By<'_>) -> Result<(), ApiError> {
+        let env = self.state.env.borrow().clone().ok_or_else(|| ApiError::fault(NoEdge))?;
+        let key = match by {
+            By::Peer => peer(self.state.ip),
+            By::Id(id) => id.to_string(),
+        };
+        count(&self.limits, &self.state, &env, (bucket.name(), bucket.allowance()), &key)
+    }
+}
+
+impl FromRequest for Limiter {
+    type Error = ApiError;
+    type Future = Ready<Result<Self, ApiError>>;
+
+    fn from_request(req: &HttpRequest, _: &mut Payload) -> Self::Future {
+        let parts = limits_of(req).and_then(|limits| Ok(Self { limits, state: RequestState::of(req)? }));
+        ready(parts)
+    }
+}
+
+#[cfg(test)]
+mod tests;

@@ -1,0 +1,113 @@
+//! A surface as an application, and an application on a socket.
+
+use crate::docs::{self, Routes};
+use crate::edge::Edge;
+use crate::error::ApiError;
+use crate::health::{self, RenderMetrics};
+use crate::limits::Limits;
+use actix_web::body::BoxBody;
+use actix_web::dev::{Server, ServiceFactory, ServiceRequest, ServiceResponse};
+use actix_web::http::header::{ALLOW, HeaderValue};
+use actix_web::web::Data;
+use actix_web::{App, Error, HttpRequest, HttpResponse, HttpServer};
+use domain::{Kind, Surface, code};
+use crate::engine_stub::Engine;
+use ipnet::IpNet;
+use std::io;
+use std::net::TcpListener;
+use std::sync::Arc;
+use std::time::Duration;
+use utoipa_actix_web::AppExt;
+use utoipa_actix_web::service_config::ServiceConfig;
+
+/// What the workers of a surface share.
+#[derive(Clone)]
+pub struct AppParts {
+    /// Which surface.
+    pub surface: Surface,
+    /// Networks whose `X-Forwarded-For` is believed.
+    pub trusted_proxies: Arc<[IpNet]>,
+    /// The rate limits.
+    pub limits: Arc<Limits>,
+    /// Renders the process's metrics.
+    pub metrics: RenderMetrics,
+}
+
+/// A surface's application: its routes behind the edge, and the probes beside them.
+pub fn app(
+    parts: AppParts,
+    engine: Engine,
+    routes: fn(&mut ServiceConfig<'_>),
+) -> App<impl ServiceFactory<ServiceRequest, Config = (), Response = ServiceResponse<BoxBody>, Error = Error, InitError = ()>> {
+    let (app, document) = App::new().into_utoipa_app().configure(routes).split_for_parts();
+    app.app_data(Data::new(engine.clone()))
+        .app_data(Data::from(Arc::clone(&parts.limits)))
+        .app_data(Data::new(Arc::clone(&parts.metrics)))
+        .app_data(Data::new(docs::routes_of(&document)))
+        .configure(health::routes)
+        .default_service(actix_web::web::to(unmatched))
+        .wrap(Edge::new(parts, engine))
+}
+
+/// Answers what no route takes: 405 where another method would have been, 404 elsewhere.
+async fn unmatched(req: HttpRequest, routes: Data<Routes>) -> HttpResponse {
+    let allowed = routes.methods(req.path());
+    if allowed.is_empty() {
+        return HttpResponse::from_error(ApiError::refuse(Kind::NotFound, code::RESOURCE_NOT_FOUND));
+    }
+    let mut response = HttpResponse::from_error(ApiError::refuse(Kind::MethodNotAllowed, code::METHOD_NOT_ALLOWED));
+    if let Ok(value) = HeaderValue::from_str(&allowed.join(", ")) {
+        response.headers_mut().insert(ALLOW, value);
+    }
+    response
+}
+
+/// How a server behaves towards its connections.
+#[derive(Debug, Clone)]
+pub struct ServerSettings {
+    /// Worker threads.
+    pub workers: usize,
+    /// The most connections of one worker.
+    pub max_connections: usize,
+    /// How long an idle connection stays.
+    pub keep_alive: Duration,
+    /// How long the head of a request may take.
+    pub request_timeout: Duration,
+    /// How long requests in hand may take when the server stops.
+    pub shutdown_timeout: Duration,
+}
+
+impl Default for ServerSettings {
+    fn default() -> Self {
+        Self {
+            workers: std::thread::available_parallelism().map_or(2, usize::from),
+            max_connections: 10_000,
+            keep_alive: Duration::from_secs(75),
+            request_timeout: Duration::from_secs(10),
+            shutdown_timeout: Duration::from_secs(20),
+        }
+    }
+}
+
+/// Serves a surface on a socket; `engine` runs once in each worker.
+///
+/// The server runs while it is polled; `Server::handle().stop(true)` finishes the requests in hand. Signals
+/// are the caller's business.
+pub fn serve(
+    parts: AppParts,
+    engine: impl Fn() -> Engine + Send + Clone + 'static,
+    routes: fn(&mut ServiceConfig<'_>),
+    listener: TcpListener,
+    settings: &ServerSettings,
+) -> io::Result<Server> {
+    let server = HttpServer::new(move || app(parts.clone(), engine(), routes))
+        .workers(settings.workers.max(1))
+        .max_connections(settings.max_connections)
+        .keep_alive(settings.keep_alive)
+        .client_request_timeout(settings.request_timeout)
+        .client_disconnect_timeout(Duration::from_secs(1))
+        .shutdown_timeout(settings.shutdown_timeout.as_secs())
+        .disable_signals()
+        .listen(listener)?;
+    Ok(server.run())
+}

@@ -1,0 +1,67 @@
+//! `latchkey keys rotate`.
+
+use crate::cli::Place;
+use crate::{operator, print};
+use boot::Config;
+use boot::master_key::Missing;
+use crypto::jws;
+
+#[derive(clap::Subcommand)]
+pub(crate) enum Command {
+    /// Put a new signing key beside the old one; it signs once every verifier can know it
+    Rotate {
+        #[command(flatten)]
+        place: Place,
+        /// The environment's id or slug; the only one if left out
+        #[arg(long)]
+        environment: Option<String>,
+        /// The key is known to strangers: withdraw it at once, with every token it signed
+        #[arg(long)]
+        compromised: bool,
+        /// Which algorithm's key; all of them if left out
+        #[arg(long, value_enum, ignore_case = true)]
+        algorithm: Option<Algorithm>,
+    },
+}
+
+#[derive(Clone, Copy, clap::ValueEnum)]
+pub(crate) enum Algorithm {
+    #[value(name = "ES256")]
+    Es256,
+    #[value(name = "RS256")]
+    Rs256,
+}
+
+impl From<Algorithm> for jws::Algorithm {
+    fn from(algorithm: Algorithm) -> Self {
+        match algorithm {
+            Algorithm::Es256 => Self::Es256,
+            Algorithm::Rs256 => Self::Rs256,
+        }
+    }
+}
+
+impl Command {
+    pub(crate) fn place(&self) -> &Place {
+        let Self::Rotate { place, .. } = self;
+        place
+    }
+}
+
+pub(crate) async fn run(command: &Command, config: Config) -> anyhow::Result<()> {
+    let Command::Rotate { environment, compromised, algorithm, .. } = command;
+    let keys = operator::with_engine(config, Missing::Refuse, async |engine| {
+        let env = operator::environment(engine, environment.as_deref()).await?;
+        let cx = operator::context(engine, &env);
+        Ok(engine::signing::rotate(engine, &cx, algorithm.map(Into::into), *compromised).await?)
+    })
+    .await?;
+    let rows: Vec<_> = keys
+        .iter()
+        .map(|key| {
+            let leaves = key.retire_at.map_or_else(String::new, print::moment);
+            [key.id.to_string(), key.algorithm.clone(), key.status.as_str().to_owned(), print::moment(key.created_at), leaves]
+        })
+        .collect();
+    Ok(print::table(["id", "algorithm", "status", "made", "leaves the JWKS"], &rows)?)
+}

@@ -1,0 +1,20 @@
+//! The command: everything in one process for developers and small installations, and what operators do by hand.
+//!
+//! It wires what the services and `boot` offer and prints for people; no rule of the product stands here.
+
+mod api_keys;
+mod bootstrap;
+mod cli;
+mod config;
+mod dev;
+mod environments;
+mod inbox;
+mod keys;
+mod migrate;
+mod openapi;
+mod operator;
+mod print;
+mod serve;
+mod surface;
+
+pub use cli::main;

@@ -1,0 +1,104 @@
+//! `latchkey serve fapi|bapi|worker|all`.
+
+use crate::cli::Place;
+use crate::surface::{self, Servers};
+use actix_web::dev::Server;
+use anyhow::Context as _;
+use boot::clock::SystemClock;
+use boot::config::Listen;
+use boot::master_key::Missing;
+use boot::{Config, Mail, Platform, Wiring};
+use domain::Surface;
+use std::net::TcpListener;
+use std::sync::Arc;
+use worker::Worker;
+
+#[derive(clap::Args)]
+pub(crate) struct Arguments {
+    #[command(flatten)]
+    pub(crate) place: Place,
+    /// What this process does; on SQLite one process does all of it
+    #[arg(value_enum)]
+    what: What,
+}
+
+#[derive(Clone, Copy, PartialEq, Eq, clap::ValueEnum)]
+enum What {
+    /// The browser-facing API
+    Fapi,
+    /// The backend API
+    Bapi,
+    /// Jobs, events and upkeep
+    Worker,
+    /// All of them in one process
+    All,
+}
+
+pub(crate) fn run(arguments: &Arguments, config: Config) -> anyhow::Result<()> {
+    let surfaces: &[Surface] = match arguments.what {
+        What::Worker => {
+            boot::process::one_of_several(&config)?;
+            return worker::serve(config);
+        }
+        What::Fapi => &[Surface::Fapi],
+        What::Bapi => &[Surface::Bapi],
+        What::All => &[Surface::Fapi, Surface::Bapi],
+    };
+    let is_whole = arguments.what == What::All;
+    if !is_whole {
+        boot::process::one_of_several(&config)?;
+    }
+    actix_web::rt::System::new().block_on(serve(config, surfaces, is_whole))
+}
+
+async fn serve(config: Config, surfaces: &[Surface], is_whole: bool) -> anyhow::Result<()> {
+    let wiring = Wiring {
+        clock: Arc::new(SystemClock),
+        mail: if is_whole || config.smtp.is_some() { Mail::Smtp } else { Mail::Unused },
+        missing_master_key: Missing::Refuse,
+        threads: threads(&config, surfaces.len()),
+    };
+    let platform = boot::start(config, wiring).await?;
+    let limits = surface::limits(&platform.config);
+    let mut servers: Vec<Server> = Vec::new();
+    for surface in surfaces {
+        let listen = if *surface == Surface::Bapi { &platform.config.bapi } else { &platform.config.fapi };
+        let listener = bind(listen, surface.as_str())?;
+        let address = listener.local_addr()?;
+        servers.push(surface::serve(&platform, *surface, Arc::clone(&limits), listener)?);
+        tracing::info!(surface = surface.as_str(), address = %address, "listening");
+    }
+    let worker = if is_whole {
+        Some(worker::start(&platform)?)
+    } else {
+        boot::background::start(&platform)?;
+        None
+    };
+    surface::forget_idle_callers(limits);
+    run_until_stopped(&platform, Servers::start(servers), worker).await
+}
+
+/// Threads that ask for an engine: those of the servers, the worker, and the main one.
+pub(crate) fn threads(config: &Config, surfaces: usize) -> usize {
+    config.http.worker_count() * surfaces + 2
+}
+
+/// Takes the port, or says which one it was.
+pub(crate) fn bind(listen: &Listen, what: &str) -> anyhow::Result<TcpListener> {
+    TcpListener::bind((listen.host.as_str(), listen.port))
+        .with_context(|| format!("the {what} cannot listen on {}:{}", listen.host, listen.port))
+}
+
+/// Serves until asked to stop, then finishes what is in hand: requests, the job, what was gathered, the database's log.
+pub(crate) async fn run_until_stopped(platform: &Platform, servers: Servers, worker: Option<Worker>) -> anyhow::Result<()> {
+    boot::process::asked_to_stop().await?;
+    servers.stop().await;
+    if worker.is_some_and(|worker| !worker.stop(platform.config.shutdown_timeout)) {
+        tracing::warn!("a job was still in hand: it is taken up again at the next start");
+    }
+    if let Err(error) = engine::activity::flush(&platform.engine()).await {
+        tracing::warn!(error = boot::process::chain(&error), "the last times of use are lost");
+    }
+    platform.database.shutdown().await;
+    Ok(())
+}

@@ -1,0 +1,133 @@
+//! One object of every kind of an environment, and what a request body may be filled with.
+
+use serde_json::{Map, Value, json};
+use testkit::{Call, Caller, Operation, SignedInUser, TestApp, TestEnvironment};
+
+/// The objects of one person in one environment, by the names that path parameters and bodies give their ids.
+pub(super) struct Objects {
+    /// The person, signed in on a browser.
+    pub person: SignedInUser,
+    /// A browser of the person's with a sign-in in progress.
+    pub signing_in: Caller,
+    /// A browser with a sign-up in progress.
+    pub signing_up: Caller,
+    sign_in: (String, String),
+    sign_up: (String, String),
+    email: (String, String),
+}
+
+/// Makes one object of every kind.
+pub(super) async fn objects(app: &TestApp, env: &TestEnvironment, name: &str) -> Objects {
+    let person = app.user_of(env, name).signed_in().await;
+
+    let address = json!({ "email_address": format!("{name}.second@example.com") });
+    let added = person.post("/v1/me/email-addresses", address).await;
+    let email = added.has_status(200).str("/response/id");
+    let email_challenge = challenge(&person, &format!("/v1/me/email-addresses/{email}")).await;
+
+    let signing_in = app.anyone_of(env);
+    let begun = signing_in.post("/v1/client/sign-ins", json!({ "identifier": person.user.email })).await;
+    let sign_in = begun.has_status(200).str("/response/id");
+    let sign_in_challenge = challenge(&signing_in, &format!("/v1/client/sign-ins/{sign_in}")).await;
+
+    let signing_up = app.anyone_of(env);
+    let staged = json!({ "email_address": format!("{name}.new@example.com") });
+    let begun = signing_up.post("/v1/client/sign-ups", staged).await;
+    let sign_up = begun.has_status(200).str("/response/id");
+    let sign_up_challenge = challenge(&signing_up, &format!("/v1/client/sign-ups/{sign_up}")).await;
+
+    Objects {
+        person,
+        signing_in,
+        signing_up,
+        sign_in: (sign_in, sign_in_challenge),
+        sign_up: (sign_up, sign_up_challenge),
+        email: (email, email_challenge),
+    }
+}
+
+async fn challenge(caller: &Caller, parent: &str) -> String {
+    let issued = caller.post(format!("{parent}/challenges"), json!({ "strategy": "email_code" })).await;
+    issued.has_status(200).str("/response/id")
+}
+
+impl Objects {
+    /// The id that a path parameter of this operation stands for. A parameter that is not known here fails the test:
+    /// whoever adds an object adds it to this catalogue.
+    fn parameter(&self, template: &str, name: &str) -> String {
+        let id = match name {
+            "user_id" => self.person.id(),
+            "session_id" => &self.person.session,
+            "email_address_id" => &self.email.0,
+            "sign_in_id" => &self.sign_in.0,
+            "sign_up_id" => &self.sign_up.0,
+            "challenge_id" if template.contains("/sign-ins/") => &self.sign_in.1,
+            "challenge_id" if template.contains("/sign-ups/") => &self.sign_up.1,
+            "challenge_id" if template.contains("/email-addresses/") => &self.email.1,
+            // A name within the environment, not an object.
+            "template_name" => "any",
+            _ => panic!("{template}: no object for `{name}` in the catalogue of tests/contract"),
+        };
+        id.to_owned()
+    }
+
+    /// The operation's path about these objects.
+    pub(super) fn path(&self, operation: &Operation<'_>) -> String {
+        let names = operation.parameters().into_iter();
+        names.fold(operation.template.to_owned(), |path, name| {
+            path.replace(&format!("{{{name}}}"), &self.parameter(operation.template, name))
+        })
+    }
+
+    /// The browser or person that may use the operation on these objects.
+    pub(super) fn owner(&self, operation: &Operation<'_>) -> &Caller {
+        let template = operation.template;
+        if template.starts_with("/v1/client/sign-ins/") {
+            &self.signing_in
+        } else if template.starts_with("/v1/client/sign-ups/") {
+            &self.signing_up
+        } else {
+            &self.person
+        }
+    }
+
+    /// A call of the operation about these objects, by another caller.
+    pub(super) fn call(&self, operation: &Operation<'_>, caller: &Caller) -> Call {
+        let call = caller.call(method(operation), self.path(operation));
+        match operation.body() {
+            Some(schema) => call.json(self.body(operation, schema)),
+            None => call,
+        }
+    }
+
+    /// The least body that the operation takes.
+    fn body(&self, operation: &Operation<'_>, schema: &Value) -> Value {
+        let required = schema["required"].as_array().map(Vec::as_slice).unwrap_or_default();
+        let fields = required.iter().filter_map(Value::as_str);
+        Value::Object(fields.map(|name| (name.to_owned(), self.field(operation, name))).collect::<Map<_, _>>())
+    }
+
+    fn field(&self, operation: &Operation<'_>, name: &str) -> Value {
+        match name {
+            "user_id" => json!(self.person.id()),
+            "email_address" => json!("somebody.else@example.com"),
+            "password" | "current_password" | "new_password" => json!("a passphrase of nobody"),
+            "strategy" => json!("email_code"),
+            "code" => json!("000000"),
+            _ => panic!("{} {}: no example for `{name}` in tests/contract", operation.method, operation.template),
+        }
+    }
+
+    /// Every id, to look for in answers that must not hold one.
+    pub(super) fn ids(&self) -> Vec<String> {
+        let person = [self.person.id().to_owned(), self.person.session.clone(), self.person.user.email_id.clone()];
+        let pairs = [&self.email, &self.sign_in, &self.sign_up].map(|(id, challenge)| [id.clone(), challenge.clone()]);
+        person.into_iter().chain(pairs.into_iter().flatten()).collect()
+    }
+}
+
+/// The operation's method.
+pub(super) fn method(operation: &Operation<'_>) -> testkit::Method {
+    let name = operation.method.to_ascii_uppercase();
+    testkit::Method::from_bytes(name.as_bytes()).expect("documents name methods")
+}

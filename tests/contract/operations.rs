@@ -1,0 +1,50 @@
+//! Every operation is one of the contract's, or one of ours by name.
+
+use domain::Surface;
+use std::collections::HashMap;
+use testkit::{contract_folder, document};
+
+/// Operations beyond the contract, each with its reason.
+const OURS: [(&str, &str, &str); 0] = [];
+
+/// The operation ids of the contract by surface, method and path; `-` where it names none.
+fn known() -> Option<HashMap<(String, String, String), String>> {
+    let folder = contract_folder()?;
+    let read = |name: &str| std::fs::read_to_string(folder.join(name)).expect("the contract's tables are there");
+    let mut known = HashMap::new();
+    for line in read("operations.tsv").lines().skip(1) {
+        let mut columns = line.split('\t').map(str::to_owned);
+        if let (Some(surface), Some(method), Some(path)) = (columns.next(), columns.next(), columns.next()) {
+            known.insert((surface, method, path), "-".to_owned());
+        }
+    }
+    // The first column of the backend table says where a row is from.
+    for (surface, file, skip) in [("fapi", "fapi-endpoints.tsv", 0), ("bapi", "bapi-endpoints.tsv", 1)] {
+        for line in read(file).lines().skip(1) {
+            let columns: Vec<&str> = line.split('\t').skip(skip).collect();
+            if let [method, path, id, ..] = columns[..] {
+                known.insert((surface.to_owned(), method.to_owned(), path.to_owned()), id.to_owned());
+            }
+        }
+    }
+    Some(known)
+}
+
+#[test]
+fn every_operation_is_the_contracts_or_ours_by_name() {
+    let Some(known) = known() else {
+        eprintln!("SKIPPED: no contract beside this checkout");
+        return;
+    };
+    for (surface, name) in [(Surface::Fapi, "fapi"), (Surface::Bapi, "bapi")] {
+        for operation in document(surface).operations() {
+            let method = operation.method.to_ascii_uppercase();
+            if OURS.contains(&(name, &method, operation.template)) {
+                continue;
+            }
+            let key = (name.to_owned(), method, operation.template.to_owned());
+            let id = known.get(&key).unwrap_or_else(|| panic!("{key:?} is not in the contract"));
+            assert!(id == "-" || id == operation.id(), "{key:?} is called {id}, not {}", operation.id());
+        }
+    }
+}
