@@ -15,7 +15,7 @@ words! {
 /// A write's resource, and the client as it is after the write.
 #[derive(Debug, Clone, PartialEq, Serialize, ToSchema)]
 #[serde(deny_unknown_fields)]
-pub struct Envelope<T: ToSchema> {
+pub struct Envelope<T> {
     /// The resource.
     pub response: T,
     /// The client after the write; null when the device has none any more.
@@ -26,7 +26,7 @@ pub struct Envelope<T: ToSchema> {
 /// A page of a list.
 #[derive(Debug, Clone, PartialEq, Serialize, ToSchema)]
 #[serde(deny_unknown_fields)]
-pub struct Page<T: ToSchema> {
+pub struct Page<T> {
     /// The rows.
     pub data: Vec<T>,
     /// How many rows match, over all pages.
@@ -46,7 +46,7 @@ pub struct PageMeta {
     pub next_cursor: Option<String>,
 }
 
-impl<T: ToSchema> Page<T> {
+impl<T> Page<T> {
     /// A page of rows, with the sealed cursor of the next one.
     pub fn new(data: Vec<T>, total_count: i64, next_cursor: Option<String>) -> Self {
         Self { data, total_count, meta: PageMeta { next_cursor } }

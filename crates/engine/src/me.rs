@@ -1,6 +1,5 @@
 //! What a signed-in person does to their own account.
 
-use crate::callers::SignedIn;
 use crate::guesses::{self, Purpose};
 use crate::mail::{self, Letter, To};
 use crate::passwords::{self, PasswordError};
@@ -11,7 +10,7 @@ use domain::code as codes;
 use domain::environment::Environment;
 use domain::session::Session;
 use domain::text::{Metadata, Username};
-use domain::user::Person;
+use domain::user::{Person, User};
 use domain::{Context, Kind, Patch, Refusal, Timestamp, UserId, Verdict};
 
 /// Why an account is not changed.
@@ -97,15 +96,15 @@ impl Refusal for MeError {
 }
 
 /// Refuses a sensitive change unless a factor was proven within the last ten minutes.
-pub fn require_fresh(me: &SignedIn, now: Timestamp) -> Result<(), MeError> {
-    if me.session.is_fresh(now) {
+pub fn require_fresh(session: &Session, user: &User, now: Timestamp) -> Result<(), MeError> {
+    if session.is_fresh(now) {
         return Ok(());
     }
     let mut strategies = Vec::new();
-    if me.user.password_digest.is_some() {
+    if user.password_digest.is_some() {
         strategies.push("password");
     }
-    if me.user.primary_email_address_id.is_some() {
+    if user.primary_email_address_id.is_some() {
         strategies.push("email_code");
     }
     Err(MeError::Reverify { strategies })
@@ -114,6 +113,12 @@ pub fn require_fresh(me: &SignedIn, now: Timestamp) -> Result<(), MeError> {
 /// A person with the addresses.
 pub async fn person(engine: &Engine, cx: &Context, user: UserId) -> Result<Person, MeError> {
     storage::users::person(&mut *engine.read().await?, cx.env, user).await?.ok_or(MeError::NotFound)
+}
+
+/// The addresses of a person who was read already.
+pub async fn with_addresses(engine: &Engine, cx: &Context, user: User) -> Result<Person, StorageError> {
+    let email_addresses = storage::email_addresses::of_user(&mut *engine.read().await?, cx.env, user.id).await?;
+    Ok(Person { user, email_addresses })
 }
 
 /// What a person may change of the profile.

@@ -15,7 +15,7 @@ use domain::settings::Settings;
 use domain::{Clock, Context, Surface, Timestamp};
 use engine::Engine;
 use outbound::{Inbox, InboxMessage, InboxQuery};
-use std::cell::RefCell;
+use std::cell::{Cell, RefCell};
 use std::collections::HashMap;
 use std::sync::Arc;
 use std::time::Duration;
@@ -35,6 +35,8 @@ pub struct TestApp {
     pub(crate) bapi_url: String,
     /// Who was made by name, so that a name means one person throughout a test.
     pub(crate) people: RefCell<HashMap<String, KnownUser>>,
+    /// The position of the last event that is left out of [`TestApp::events`].
+    pub(crate) seen_events: Cell<i64>,
     pub(crate) servers: Vec<ServerHandle>,
     pub(crate) database: Database,
     // Last: it is deleted when everything that uses it is gone.
@@ -114,9 +116,16 @@ impl TestApp {
         code.unwrap_or_else(|| panic!("no code was mailed to {address}"))
     }
 
-    /// The names of the environment's events, in their order.
+    /// The names of the environment's events since it was made or since [`TestApp::skip_events`], in their order.
     pub async fn events(&self) -> Vec<String> {
-        self.logged_events(&self.env).await.into_iter().map(|event| event.event_type).collect()
+        let events = self.logged_events(&self.env).await.into_iter();
+        events.filter(|event| event.position > self.seen_events.get()).map(|event| event.event_type).collect()
+    }
+
+    /// Leaves everything that happened so far out of [`TestApp::events`].
+    pub async fn skip_events(&self) {
+        let last = self.logged_events(&self.env).await.last().map_or(0, |event| event.position);
+        self.seen_events.set(last);
     }
 
     /// The events of an environment, in their order.

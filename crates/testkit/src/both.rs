@@ -3,7 +3,6 @@
 use crate::app::TestApp;
 use crate::database::PostgresServer;
 use crate::setup::Setup;
-use anydb::EngineKind;
 use std::sync::{Condvar, Mutex, PoisonError};
 
 /// Makes `name::sqlite` and `name::postgres` of each test: an `async fn` that takes a [`TestApp`].
@@ -11,16 +10,15 @@ use std::sync::{Condvar, Mutex, PoisonError};
 /// With `on |engine| setup` in front of the tests they get the platform of that setup.
 #[macro_export]
 macro_rules! both {
-    ($($(#[$attribute:meta])* async fn $name:ident($app:ident: TestApp) $body:block)+) => {
-        $crate::both! { on |engine| $crate::Setup::on(engine); $($(#[$attribute])* async fn $name($app: TestApp) $body)+ }
+    ($($(#[$attribute:meta])* async fn $name:ident($app:ident: $kind:ident) $body:block)+) => {
+        $crate::both! { on |engine| $crate::Setup::on(engine); $($(#[$attribute])* async fn $name($app: $kind) $body)+ }
     };
-    (on |$engine:ident| $setup:expr; $($(#[$attribute:meta])* async fn $name:ident($app:ident: TestApp) $body:block)+) => { $(
+    (on |$engine:ident| $setup:expr; $($(#[$attribute:meta])* async fn $name:ident($app:ident: $kind:ident) $body:block)+) => { $(
         $(#[$attribute])*
         mod $name {
-            #[allow(unused_imports)]
             use super::*;
 
-            async fn test($app: $crate::TestApp) $body
+            async fn test($app: $kind) $body
 
             fn setup($engine: $crate::EngineKind) -> $crate::Setup {
                 $setup

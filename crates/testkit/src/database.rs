@@ -1,11 +1,13 @@
 //! A database of a test's own: the copy of one that was migrated once in the process.
 
+mod folder;
 mod server;
 mod template;
 
 pub use server::PostgresServer;
 
 use anydb::EngineKind;
+use std::path::{Path, PathBuf};
 use std::sync::atomic::{AtomicU64, Ordering};
 
 /// A migrated database that nobody else uses; gone when it is dropped.
@@ -17,7 +19,7 @@ pub struct TestDatabase {
 
 #[derive(Debug)]
 enum Kept {
-    File(tempfile::TempDir),
+    In(PathBuf),
     OnServer { server: &'static PostgresServer, name: String },
 }
 
@@ -29,10 +31,11 @@ impl TestDatabase {
         match engine {
             EngineKind::Sqlite => {
                 let template = template::sqlite().await;
-                let folder = tempfile::tempdir().expect("a temporary folder can be made");
-                let path = folder.path().join("latchkey.db");
+                let folder = folder::of_run().join(format!("t{}", COPIES.fetch_add(1, Ordering::Relaxed)));
+                std::fs::create_dir(&folder).expect("a folder can be made");
+                let path = folder.join("latchkey.db");
                 std::fs::copy(template, &path).expect("the template can be copied");
-                Some(Self { url: format!("sqlite:{}", path.display()), kept: Kept::File(folder) })
+                Some(Self { url: format!("sqlite:{}", path.display()), kept: Kept::In(folder) })
             }
             EngineKind::Postgres => {
                 let server = PostgresServer::find()?;
@@ -50,9 +53,9 @@ impl TestDatabase {
     }
 
     /// The folder of a SQLite database, where a test may look for canaries.
-    pub fn folder(&self) -> Option<&std::path::Path> {
+    pub fn folder(&self) -> Option<&Path> {
         match &self.kept {
-            Kept::File(folder) => Some(folder.path()),
+            Kept::In(folder) => Some(folder),
             Kept::OnServer { .. } => None,
         }
     }
@@ -60,8 +63,12 @@ impl TestDatabase {
 
 impl Drop for TestDatabase {
     fn drop(&mut self) {
-        if let Kept::OnServer { server, name } = &self.kept {
-            server.run_blocking(&format!("DROP DATABASE IF EXISTS \"{name}\" WITH (FORCE)"));
+        match &self.kept {
+            Kept::OnServer { server, name } => {
+                server.run_blocking(&format!("DROP DATABASE IF EXISTS \"{name}\" WITH (FORCE)"));
+            }
+            // What stays is left to the next run's cleaning.
+            Kept::In(folder) => drop(std::fs::remove_dir_all(folder)),
         }
     }
 }

@@ -12,7 +12,7 @@ use domain::environment::EnvironmentKind;
 use engine::bootstrap::BootstrapSpec;
 use engine::{Engine, EngineSettings, Parts, Shared};
 use outbound::Inbox;
-use std::cell::RefCell;
+use std::cell::{Cell, RefCell};
 use std::net::TcpListener;
 use std::sync::Arc;
 use std::time::Duration;
@@ -110,7 +110,7 @@ impl Setup {
             servers.push(server.handle());
             actix_web::rt::spawn(server);
         }
-        TestApp {
+        let app = TestApp {
             env,
             engine,
             clock,
@@ -119,10 +119,13 @@ impl Setup {
             http: http(),
             bapi_url,
             people: RefCell::default(),
+            seen_events: Cell::default(),
             servers,
             database,
             data,
-        }
+        };
+        app.skip_events().await;
+        app
     }
 }
 

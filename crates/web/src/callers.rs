@@ -12,7 +12,7 @@ use domain::environment::Environment;
 use domain::session::Session;
 use domain::user::User;
 use domain::{Actor, ApiKeyId, ClientId, Context, Kind, code};
-use crate::engine_stub::callers::{Credential, DeviceCookie};
+use engine::callers::{Credential, DeviceCookie};
 use futures_util::future::LocalBoxFuture;
 use std::sync::Arc;
 
@@ -44,6 +44,16 @@ pub struct Device {
     pub env: Arc<Environment>,
     /// The client.
     pub client: Client,
+}
+
+/// A browser's client cookie as it was presented: the operation weighs it together with what it reads.
+pub struct DeviceToken {
+    /// What operations are told; the actor is the client that the cookie names.
+    pub cx: Context,
+    /// The environment.
+    pub env: Arc<Environment>,
+    /// The cookie, not weighed yet.
+    pub cookie: DeviceCookie,
 }
 
 /// A person with a live session.
@@ -118,37 +128,37 @@ fn device_cookie(asked: &Asked) -> Option<DeviceCookie> {
 
 async fn presented(asked: &Asked, env: &Environment) -> Result<Presented, ApiError> {
     let Some(cookie) = device_cookie(asked) else { return Ok(Presented::Unknown) };
-    let device = crate::engine_stub::callers::device(&asked.engine, env, &cookie, asked.state.now).await.or_fault()?;
+    let device = engine::callers::device(&asked.engine, env, &cookie, asked.state.now).await.or_fault()?;
     Ok(match device {
-        crate::engine_stub::callers::Device::Known(client) => Presented::Known(client),
-        crate::engine_stub::callers::Device::JustReplaced(_) => {
+        engine::callers::Device::Known(client) => Presented::Known(client),
+        engine::callers::Device::JustReplaced(_) => {
             asked.state.jar.withhold();
             Presented::JustReplaced
         }
-        crate::engine_stub::callers::Device::Unknown => Presented::Unknown,
+        engine::callers::Device::Unknown => Presented::Unknown,
     })
 }
 
-async fn signed_in(asked: &Asked, env: &Environment) -> Result<crate::engine_stub::callers::SignedIn, ApiError> {
+async fn signed_in(asked: &Asked, env: &Environment) -> Result<engine::callers::SignedIn, ApiError> {
     let (engine, now) = (&asked.engine, asked.state.now);
     let missing = || ApiError::refuse(Kind::Unauthenticated, code::SESSION_TOKEN_MISSING);
     match Bearer::of(&asked.req) {
         // A bad bearer is refused, never replaced by a cookie.
         Bearer::Unreadable => return Err(ApiError::refuse(Kind::Unauthenticated, code::SESSION_TOKEN_INVALID)),
-        Bearer::Token(token) => return Ok(crate::engine_stub::callers::signed_in(engine, env, &Credential::Bearer(token), now).await?),
+        Bearer::Token(token) => return Ok(engine::callers::signed_in(engine, env, &Credential::Bearer(token), now).await?),
         Bearer::Absent => {}
     }
     let mut refused = None;
     if let Some(token) = cookies::read(asked.req.headers(), cookies::SESSION) {
         let credential = Credential::SessionCookie(token.to_owned());
-        match crate::engine_stub::callers::signed_in(engine, env, &credential, now).await.map_err(ApiError::from) {
+        match engine::callers::signed_in(engine, env, &credential, now).await.map_err(ApiError::from) {
             Ok(found) => return Ok(found),
             Err(error) if error.refused().is_empty() => return Err(error),
             Err(error) => refused = Some(error),
         }
     }
     let Some(cookie) = device_cookie(asked) else { return Err(refused.unwrap_or_else(missing)) };
-    let found = crate::engine_stub::callers::signed_in(engine, env, &Credential::Client(cookie), now).await;
+    let found = engine::callers::signed_in(engine, env, &Credential::Client(cookie), now).await;
     // What was wrong with the session's own cookie tells more than what the device lacks.
     found.map_err(|error| refused.unwrap_or_else(|| error.into()))
 }
@@ -158,7 +168,7 @@ pub(crate) async fn secret_key(asked: &Asked) -> Result<SecretKey, ApiError> {
         return Err(ApiError::refuse(Kind::Unauthenticated, code::AUTHENTICATION_INVALID));
     };
     let secret = crypto::Secret::new(secret);
-    let (key, env) = crate::engine_stub::api_keys::authenticate(&asked.engine, secret.expose(), asked.state.now).await?;
+    let (key, env) = engine::api_keys::authenticate(&asked.engine, secret.expose(), asked.state.now).await?;
     asked.state.env.replace(Some(Arc::clone(&env)));
     limits::by_route(asked, &env, key)?;
     Ok(SecretKey { cx: asked.context(env.id, Actor::ApiKey(key)), env, key })
@@ -198,6 +208,13 @@ callers! {
             return Err(ApiError::refuse(Kind::Unauthenticated, code::CLIENT_NOT_FOUND));
         };
         Ok(Self { cx: asked.context(env.id, Actor::Client(client.id)), env, client })
+    };
+    DeviceToken = async |asked: &Asked| {
+        let env = asked.env()?;
+        let Some(cookie) = device_cookie(asked) else {
+            return Err(ApiError::refuse(Kind::Unauthenticated, code::CLIENT_NOT_FOUND));
+        };
+        Ok(Self { cx: asked.context(env.id, Actor::Client(cookie.client_id)), env, cookie })
     };
     SignedIn = async |asked: &Asked| {
         let env = asked.env()?;

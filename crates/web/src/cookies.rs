@@ -7,7 +7,7 @@ use actix_web::http::header::{COOKIE, HeaderMap, HeaderValue};
 use actix_web::{FromRequest, HttpRequest};
 use crypto::Secret;
 use domain::environment::Environment;
-use crate::engine_stub::callers::DeviceCookie;
+use engine::callers::DeviceCookie;
 use std::cell::{Cell, RefCell};
 use std::future::{Ready, ready};
 use std::rc::Rc;

@@ -20,8 +20,8 @@ use actix_web::http::{Method, StatusCode};
 use actix_web::{Error, HttpMessage, HttpResponse};
 use domain::environment::EnvironmentKind;
 use domain::{Kind, NewId, RequestId, Surface, code};
-use crate::engine_stub::Engine;
-use crate::engine_stub::callers::{Device, DeviceCookie};
+use engine::Engine;
+use engine::callers::{Device, DeviceCookie};
 use futures_util::future::LocalBoxFuture;
 use std::future::{Ready, ready};
 use std::rc::Rc;
@@ -126,7 +126,6 @@ impl Parts {
         S: Service<ServiceRequest, Response = ServiceResponse<B>, Error = Error>,
         B: MessageBody + 'static,
     {
-        // Every URI has a path that a route can be found for; `OPTIONS *` and authority forms have none.
         let passage = if health::is_probe(req.path()) || self.app.surface != Surface::Fapi {
             Ok(Passage::Through)
         } else {
@@ -143,7 +142,7 @@ impl Parts {
     async fn admit(&self, state: &RequestState, req: &mut ServiceRequest) -> Result<Passage, ApiError> {
         let public_path = req.path().to_owned();
         let host = tenant::host(req);
-        let found = crate::engine_stub::tenancy::resolve(&self.engine, &host, &public_path).await.or_fault()?;
+        let found = engine::tenancy::resolve(&self.engine, &host, &public_path).await.or_fault()?;
         let Some(found) = found else {
             if req.method() == Method::OPTIONS {
                 return Ok(Passage::Answered(HttpResponse::NoContent().finish()));
@@ -161,18 +160,19 @@ impl Parts {
             return Ok(Passage::Answered(response));
         }
         let is_bearer = matches!(Bearer::read(req.headers()), Bearer::Token(_));
-        cors::check_origin(&env, req.method(), req.path(), req.headers(), is_bearer).map_err(ApiError::problem)?;
+        cors::check_origin(&env, req.method(), req.path(), req.headers(), is_bearer)?;
         if env.kind == EnvironmentKind::Development
             && let Some((value, rest)) = tenant::linked_device(req.query_string())
         {
-            let Some(cookie) = DeviceCookie::parse(value.expose()) else { return Ok(Passage::Through) };
             if req.method() != Method::GET {
                 state.linked_device.replace(Some(value));
                 return Ok(Passage::Through);
             }
-            let device = crate::engine_stub::callers::device(&self.engine, &env, &cookie, state.now).await.or_fault()?;
-            if matches!(device, Device::Known(_)) {
-                state.jar.set_client(&cookie);
+            if let Some(cookie) = DeviceCookie::parse(value.expose()) {
+                let device = engine::callers::device(&self.engine, &env, &cookie, state.now).await.or_fault()?;
+                if matches!(device, Device::Known(_)) {
+                    state.jar.set_client(&cookie);
+                }
             }
             return Ok(Passage::Answered(tenant::redirect(&public_path, &rest)));
         }
@@ -239,7 +239,7 @@ impl Parts {
         if status.is_success() {
             return;
         }
-        if let Err(error) = crate::engine_stub::idempotency::release(&self.engine, &cx, &claim).await {
+        if let Err(error) = engine::idempotency::release(&self.engine, &cx, &claim).await {
             let chain = crate::error::chain(&error);
             tracing::error!(request.id = %state.id, error.chain = chain, "an idempotency claim stays until it runs out");
         }

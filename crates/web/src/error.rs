@@ -11,7 +11,7 @@ use actix_web::ResponseError;
 use actix_web::http::StatusCode;
 use domain::code::Code;
 use domain::{Kind, Problem, Refusal, Surface, Verdict};
-use crate::engine_stub::idempotency::StoredAnswer;
+use engine::idempotency::StoredAnswer;
 use std::error::Error;
 use std::fmt;
 

@@ -36,6 +36,8 @@ enum Presence<T> {
     Absent,
     Null,
     Empty,
+    /// Something inside is wrong, and was told by its own path.
+    Told,
     Value(T),
 }
 
@@ -146,15 +148,13 @@ impl Form {
                 let value = read(&mut inner);
                 inner.refuse_the_rest();
                 self.problems = inner.problems;
-                // Without a value there is a problem already, named by its own path.
-                Ok(value.map_or(Presence::Empty, Presence::Value))
+                if value.is_none() && self.problems.is_empty() {
+                    self.wrong(name, code::PARAM_NIL);
+                }
+                Ok(value.map_or(Presence::Told, Presence::Value))
             }
             Some(_) => Err(code::PARAM_FORMAT_INVALID),
         };
-        let read_in_vain = matches!(seen, Ok(Presence::Empty));
-        if read_in_vain && self.problems.is_empty() {
-            self.wrong(name, code::PARAM_NIL);
-        }
         Given { form: self, name, seen }
     }
 
@@ -212,6 +212,7 @@ impl<T> Given<'_, T> {
     pub fn required(self) -> Option<T> {
         match self.seen {
             Ok(Presence::Value(value)) => Some(value),
+            Ok(Presence::Told) => None,
             Ok(Presence::Absent | Presence::Null | Presence::Empty) => {
                 self.form.wrong(self.name, code::PARAM_NIL);
                 None
@@ -227,7 +228,7 @@ impl<T> Given<'_, T> {
     pub fn optional(self) -> Option<T> {
         match self.seen {
             Ok(Presence::Value(value)) => Some(value),
-            Ok(Presence::Absent | Presence::Empty) => None,
+            Ok(Presence::Absent | Presence::Empty | Presence::Told) => None,
             Ok(Presence::Null) => {
                 self.form.wrong(self.name, code::PARAM_FORMAT_INVALID);
                 None
@@ -255,7 +256,7 @@ impl<T> Given<'_, T> {
     /// What the request says about a nullable field: absent keeps, null clears; an empty text is a problem.
     pub fn patch(self) -> Patch<T> {
         match self.seen {
-            Ok(Presence::Absent) => Patch::Keep,
+            Ok(Presence::Absent | Presence::Told) => Patch::Keep,
             Ok(Presence::Null) => Patch::Clear,
             Ok(Presence::Value(value)) => Patch::Set(value),
             Ok(Presence::Empty) => {

@@ -3,7 +3,7 @@
 use crate::error::chain;
 use actix_web::web::{Data, ServiceConfig};
 use actix_web::{HttpResponse, get};
-use crate::engine_stub::Engine;
+use engine::Engine;
 use serde_json::json;
 use std::sync::Arc;
 
@@ -26,7 +26,7 @@ async fn alive() -> HttpResponse {
 
 #[get("/readyz")]
 async fn ready(engine: Data<Engine>) -> HttpResponse {
-    match crate::engine_stub::health::ready(&engine).await {
+    match engine::health::ready(&engine).await {
         Ok(()) => HttpResponse::Ok().json(json!({ "status": "ok" })),
         Err(reason) => {
             tracing::warn!(error.chain = chain(&reason), "not ready");

@@ -20,16 +20,13 @@ pub mod reply;
 pub mod server;
 pub mod write;
 
-mod engine_stub;
 mod json;
 #[cfg(test)]
 mod sample;
-#[cfg(test)]
-mod scratch;
 mod state;
 
 pub use body::{Body, FromForm, Nothing};
-pub use callers::{Anyone, Device, MaybeDevice, SecretKey, SignedIn};
+pub use callers::{Anyone, Device, DeviceToken, MaybeDevice, SecretKey, SignedIn};
 pub use cookies::Cookies;
 pub use error::{ApiError, ApiErrors, OrFault};
 pub use form::{Form, Given};

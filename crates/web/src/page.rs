@@ -4,7 +4,7 @@ use crate::error::{ApiError, OrFault};
 use domain::environment::Environment;
 use domain::page::{Order, Page, PageRequest, Start};
 use domain::{Kind, code};
-use crate::engine_stub::Engine;
+use engine::Engine;
 use utoipa::{IntoParams, ToSchema};
 
 /// The parameters that every paginated list takes.
@@ -45,7 +45,7 @@ impl<K: Copy> Paging<K> {
         let start = match &self.cursor {
             None => Start::Offset(self.offset),
             Some(cursor) => {
-                let opened = crate::engine_stub::cursor::open(engine, env, &self.binding, cursor).await.or_fault()?;
+                let opened = engine::cursor::open(engine, env, &self.binding, cursor).await.or_fault()?;
                 let refused = || ApiError::param(Kind::Invalid, code::PARAM_FORMAT_INVALID, "cursor");
                 let (value, id) = opened.ok_or_else(refused)?;
                 Start::After { value, id }
@@ -63,7 +63,7 @@ impl<K: Copy> Paging<K> {
     ) -> Result<api::Page<T>, ApiError> {
         let next_cursor = match page.next {
             None => None,
-            Some((value, id)) => Some(crate::engine_stub::cursor::seal(engine, env, &self.binding, value, &id).await.or_fault()?),
+            Some((value, id)) => Some(engine::cursor::seal(engine, env, &self.binding, value, &id).await.or_fault()?),
         };
         Ok(api::Page::new(page.rows, page.total, next_cursor))
     }

@@ -11,7 +11,7 @@ use actix_web::http::header::{ALLOW, HeaderValue};
 use actix_web::web::Data;
 use actix_web::{App, Error, HttpRequest, HttpResponse, HttpServer};
 use domain::{Kind, Surface, code};
-use crate::engine_stub::Engine;
+use engine::Engine;
 use ipnet::IpNet;
 use std::io;
 use std::net::TcpListener;

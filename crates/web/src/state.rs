@@ -8,7 +8,7 @@ use actix_web::{HttpMessage, HttpRequest};
 use domain::context::IdempotencyClaim;
 use domain::environment::Environment;
 use domain::{Actor, Context, EnvironmentId, RequestId, Surface, Timestamp};
-use crate::engine_stub::Engine;
+use engine::Engine;
 use futures_util::future::LocalBoxFuture;
 use std::cell::{Cell, RefCell};
 use std::future::poll_fn;
@@ -170,4 +170,22 @@ where
         RequestState::of(&req)?.gate.open().await;
         read(&req).await
     })
+}
+
+#[cfg(test)]
+mod tests {
+    use super::Gate;
+    use futures_util::future::{FutureExt, poll_immediate};
+
+    #[actix_web::test]
+    async fn what_was_sent_waits_until_the_caller_is_known() {
+        let gate = Gate::default();
+        gate.enter();
+        let mut reading = Box::pin(gate.open());
+        assert!(poll_immediate(&mut reading).await.is_none());
+
+        let ((), ()) = futures_util::join!(reading, async { gate.leave() });
+
+        assert!(gate.open().now_or_never().is_some(), "and is open from then on");
+    }
 }

@@ -11,7 +11,7 @@ use actix_web::http::header::CONTENT_TYPE;
 use actix_web::{FromRequest, HttpRequest};
 use domain::environment::Environment;
 use domain::{ApiKeyId, Context, Kind, code};
-use crate::engine_stub::idempotency::{self, Claimed};
+use engine::idempotency::{self, Claimed};
 use futures_util::future::LocalBoxFuture;
 use serde_json::{Map, Value};
 use std::sync::Arc;

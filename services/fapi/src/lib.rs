@@ -1,1 +1,31 @@
+//! The browser-facing API: routes, handlers and request bodies, nothing else.
 
+mod answers;
+mod challenges;
+mod client;
+mod emails;
+mod environment;
+mod me;
+mod sessions;
+mod sign_ins;
+mod sign_ups;
+mod well_known;
+
+use utoipa_actix_web::service_config::ServiceConfig;
+
+/// Every route of the surface.
+pub fn routes(app: &mut ServiceConfig<'_>) {
+    app.configure(environment::routes)
+        .configure(client::routes)
+        .configure(sign_ins::routes)
+        .configure(sign_ups::routes)
+        .configure(sessions::routes)
+        .configure(me::routes)
+        .configure(emails::routes)
+        .configure(well_known::routes);
+}
+
+/// The document of the surface, made from its routes.
+pub fn openapi() -> utoipa::openapi::OpenApi {
+    web::docs::document(domain::Surface::Fapi, routes)
+}

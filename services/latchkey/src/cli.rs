@@ -76,8 +76,9 @@ pub fn main() -> ExitCode {
 }
 
 fn run(cli: Cli) -> anyhow::Result<()> {
-    let mut sources = Sources::of_process(cli.config);
+    let sources = Sources::of_process(cli.config);
     let settings = |place: &Place| {
+        let mut sources = sources.clone();
         place.add_to(&mut sources);
         settings(&sources)
     };

@@ -18,3 +18,4 @@ mod serve;
 mod surface;
 
 pub use cli::main;
+mod stub;

@@ -1,5 +1,6 @@
 //! `latchkey openapi`.
 
+use crate::stub::{bapi, fapi};
 use anyhow::Context as _;
 use std::path::PathBuf;
 

@@ -93,10 +93,10 @@ async fn again(
 
 async fn pause(length: Duration, wake: Option<&mut watch::Receiver<()>>, stopping: &mut watch::Receiver<bool>) {
     let woken = async {
-        match wake {
-            // An error means that nobody wakes us any more.
-            Some(wake) if wake.changed().await.is_ok() => {}
-            _ => std::future::pending().await,
+        let Some(wake) = wake else { return std::future::pending().await };
+        if wake.changed().await.is_err() {
+            // Nobody wakes us any more.
+            std::future::pending().await
         }
     };
     tokio::select! {

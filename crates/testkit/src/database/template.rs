@@ -1,22 +1,21 @@
 //! The migrated databases that tests copy, made once in a process.
 
-use super::PostgresServer;
+use super::{PostgresServer, folder};
 use std::path::{Path, PathBuf};
 use tokio::sync::OnceCell;
 
 /// The migrated file; closed, so that a copy of it is whole.
 pub(super) async fn sqlite() -> &'static Path {
-    static TEMPLATE: OnceCell<(tempfile::TempDir, PathBuf)> = OnceCell::const_new();
+    static TEMPLATE: OnceCell<PathBuf> = OnceCell::const_new();
     let make = || async {
-        let folder = tempfile::tempdir().expect("a temporary folder can be made");
-        let path = folder.path().join("template.db");
+        let path = folder::of_run().join("template.db");
         storage::migrate(&format!("sqlite:{}", path.display())).await.expect("the migrations run on SQLite");
         // What still stands in the log beside the file would not be copied: write it back.
         let database = anydb::Database::open(anydb::Options::new(format!("sqlite:{}", path.display())));
         database.expect("the template opens").shutdown().await;
-        (folder, path)
+        path
     };
-    &TEMPLATE.get_or_init(make).await.1
+    TEMPLATE.get_or_init(make).await
 }
 
 /// The migrated database on the server.

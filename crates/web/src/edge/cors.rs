@@ -2,6 +2,7 @@
 //! against forged writes).
 
 use crate::cookies;
+use crate::error::ApiError;
 use actix_web::http::Method;
 use actix_web::http::header::{
     ACCESS_CONTROL_ALLOW_CREDENTIALS, ACCESS_CONTROL_ALLOW_HEADERS, ACCESS_CONTROL_ALLOW_METHODS,
@@ -72,7 +73,7 @@ pub(crate) fn check_origin(
     path: &str,
     headers: &HeaderMap,
     is_bearer: bool,
-) -> Result<(), Problem> {
+) -> Result<(), ApiError> {
     let is_read = matches!(*method, Method::GET | Method::HEAD | Method::OPTIONS);
     // With a bearer the cookies are not looked at, so there is nothing to forge.
     if is_read || is_bearer || is_exempt(path) {
@@ -98,7 +99,7 @@ pub(crate) fn check_origin(
         Source::Site(origin) => Some(origin.to_string()),
     };
     let problem = Problem { kind: Kind::Forbidden, code: code::ORIGIN_INVALID, meta: serde_json::Map::new() };
-    Err(problem.with("origin", shown).with("allowed", env.settings.allowed_origins.clone()))
+    Err(ApiError::problem(problem.with("origin", shown).with("allowed", env.settings.allowed_origins.clone())))
 }
 
 /// Adds what lets a script read an answer, when its site may.

@@ -7,6 +7,7 @@ use actix_web::{HttpResponse, HttpResponseBuilder};
 use api::ErrorResponse;
 use domain::code;
 use domain::{Kind, Problem, RequestId, Surface};
+use engine::StorageError;
 use serde_json::Map;
 use std::error::Error;
 
@@ -27,6 +28,9 @@ impl Answer {
     pub fn of(error: &ApiError, surface: Surface, trace: Option<RequestId>) -> Self {
         match &*error.0 {
             Inner::Refused(problems) => Self::refused(problems, surface, trace),
+            Inner::Fault(error) if is_outage(&**error) => {
+                Self::refused(&[Problem { kind: Kind::Busy, code: code::SERVER_BUSY, meta: Map::new() }], surface, trace)
+            }
             Inner::Fault(_) => Self::fault(trace),
             Inner::Stored(stored) => Self {
                 status: StatusCode::from_u16(stored.status).unwrap_or(StatusCode::OK),
@@ -102,6 +106,14 @@ pub(crate) fn status(kind: Kind, surface: Surface) -> StatusCode {
 
 fn bytes(body: &ErrorResponse) -> Vec<u8> {
     serde_json::to_vec(body).expect("texts and JSON values always serialize")
+}
+
+/// Whether the database was out of reach or overrun: trying again may help, so the caller hears 503.
+fn is_outage(error: &(dyn Error + 'static)) -> bool {
+    std::iter::successors(Some(error), |error| (*error).source()).any(|error| {
+        let known = error.downcast_ref::<StorageError>();
+        known.is_some_and(|e| matches!(e, StorageError::Unavailable(_) | StorageError::Deadline | StorageError::Closed))
+    })
 }
 
 /// Logs a fault, once, with everything behind it.

@@ -135,3 +135,15 @@ fn the_shared_error_set_is_documented_with_the_envelope() {
     let text = serde_json::to_string(&responses).unwrap();
     assert_eq!(text.matches("#/components/schemas/ErrorResponse").count(), statuses.len());
 }
+
+#[derive(Debug, thiserror::Error)]
+#[error("the lists could not be read")]
+struct Unread(#[source] engine::StorageError);
+
+#[test]
+fn a_database_out_of_reach_asks_to_try_again() {
+    let status = |error| Answer::of(&ApiError::fault(Unread(error)), Surface::Bapi, None).status.as_u16();
+    assert_eq!(status(engine::StorageError::Deadline), 503);
+    assert_eq!(status(engine::StorageError::Closed), 503);
+    assert_eq!(status(engine::StorageError::Panicked), 500);
+}

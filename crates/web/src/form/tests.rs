@@ -98,7 +98,7 @@ fn a_required_object_that_is_incomplete_is_told_once_by_its_own_path() {
     let who = form.nested("who", |inner| inner.text("name", 9).required()).required();
 
     assert!(who.is_none());
-    assert!(problems(form.finish(who)).contains(&"who.name: form_param_nil".to_owned()));
+    assert_eq!(problems(form.finish(who)), ["who.name: form_param_nil"]);
 }
 
 #[test]

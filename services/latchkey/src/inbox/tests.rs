@@ -23,7 +23,7 @@ fn message(to: &str) -> InboxMessage {
     }
 }
 
-async fn ask(inbox: &Inbox, request: TestRequest) -> ServiceResponse<impl MessageBody> {
+async fn ask(inbox: &Inbox, request: TestRequest) -> ServiceResponse<impl MessageBody + use<>> {
     let app = init_service(app(Data::new(inbox.clone()))).await;
     call_service(&app, request.to_request()).await
 }

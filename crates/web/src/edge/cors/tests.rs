@@ -12,7 +12,7 @@ fn headers(pairs: &[(&str, &str)]) -> HeaderMap {
     headers
 }
 
-fn check(method: Method, path: &str, pairs: &[(&str, &str)]) -> Result<(), Problem> {
+fn check(method: Method, path: &str, pairs: &[(&str, &str)]) -> Result<(), ApiError> {
     let env = environment(EnvironmentKind::Production, &[OURS]);
     check_origin(&env, &method, path, &headers(pairs), false)
 }
@@ -23,7 +23,8 @@ fn passes(method: Method, path: &str, pairs: &[(&str, &str)]) -> bool {
 
 #[test]
 fn a_write_from_a_foreign_site_is_refused() {
-    let problem = check(Method::POST, "/v1/client/sign-ins", &[("origin", "https://evil.example")]).unwrap_err();
+    let error = check(Method::POST, "/v1/client/sign-ins", &[("origin", "https://evil.example")]).unwrap_err();
+    let problem = &error.refused()[0];
 
     assert_eq!((problem.kind, problem.code), (Kind::Forbidden, code::ORIGIN_INVALID));
     assert_eq!(problem.meta["origin"], "https://evil.example");

@@ -1,0 +1,77 @@
+//! The bodies of challenges, alike under every parent.
+
+use crypto::Secret;
+use domain::Timestamp;
+use domain::challenge::Challenge;
+use utoipa::ToSchema;
+use web::{ApiError, Form, FromForm};
+
+/// What is to be proven, and how.
+#[derive(ToSchema)]
+#[serde(deny_unknown_fields)]
+pub(crate) struct ChallengeCreateRequest {
+    /// The way to prove it, such as `password` or `email_code`.
+    pub(crate) strategy: String,
+    /// The address to send to; the identifier itself when absent.
+    pub(crate) email_address_id: Option<String>,
+    /// The number to send to.
+    #[expect(dead_code, reason = "documented and checked; no strategy of this release reads it")]
+    phone_number_id: Option<String>,
+    /// Where a link lands.
+    #[expect(dead_code, reason = "documented and checked; no strategy of this release reads it")]
+    redirect_url: Option<String>,
+    /// Where a sign-in elsewhere lands.
+    #[expect(dead_code, reason = "documented and checked; no strategy of this release reads it")]
+    redirect_url_complete: Option<String>,
+    /// The enterprise connection.
+    #[expect(dead_code, reason = "documented and checked; no strategy of this release reads it")]
+    enterprise_connection_id: Option<String>,
+}
+
+impl FromForm for ChallengeCreateRequest {
+    fn from_form(form: &mut Form) -> Option<Self> {
+        let strategy = form.text("strategy", 64).required();
+        let email_address_id = form.text("email_address_id", 64).optional();
+        let phone_number_id = form.text("phone_number_id", 64).optional();
+        let redirect_url = form.text("redirect_url", 2048).optional();
+        let redirect_url_complete = form.text("redirect_url_complete", 2048).optional();
+        let enterprise_connection_id = form.text("enterprise_connection_id", 64).optional();
+        Some(Self {
+            strategy: strategy?,
+            email_address_id,
+            phone_number_id,
+            redirect_url,
+            redirect_url_complete,
+            enterprise_connection_id,
+        })
+    }
+}
+
+/// The proof.
+#[derive(ToSchema)]
+#[serde(deny_unknown_fields)]
+pub(crate) struct ChallengeAnswerRequest {
+    /// The password, for `password`.
+    #[schema(value_type = Option<String>)]
+    pub(crate) password: Option<Secret<String>>,
+    /// The code, for strategies that send one.
+    pub(crate) code: Option<String>,
+    /// The ticket, for `ticket`.
+    #[expect(dead_code, reason = "documented and checked; no strategy of this release reads it")]
+    ticket: Option<String>,
+}
+
+impl FromForm for ChallengeAnswerRequest {
+    fn from_form(form: &mut Form) -> Option<Self> {
+        let password = form.secret("password").optional();
+        let code = form.text("code", 64).optional();
+        let ticket = form.text("ticket", 512).optional();
+        Some(Self { password, code, ticket })
+    }
+}
+
+/// The body of the challenge that a step was about.
+pub(crate) fn shown(challenge: Option<Challenge>, now: Timestamp) -> Result<api::Challenge, ApiError> {
+    let gone = || ApiError::refuse(domain::Kind::NotFound, domain::code::CHALLENGE_NOT_FOUND);
+    Ok(api::Challenge::new(&challenge.ok_or_else(gone)?, now))
+}

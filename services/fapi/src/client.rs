@@ -1,0 +1,46 @@
+//! The browser itself.
+
+use crate::answers::device;
+use actix_web::web::{Data, Json};
+use actix_web::{delete, get, put};
+use api::Envelope;
+use engine::{Engine, clients};
+use utoipa_actix_web::service_config::ServiceConfig;
+use web::{ApiError, ApiErrors, Cookies, Device, MaybeDevice, OrFault};
+
+pub(crate) fn routes(app: &mut ServiceConfig<'_>) {
+    app.service(get_client).service(create_client).service(destroy_client);
+}
+
+/// Shows the client, its sessions and the attempts in progress; makes one when the browser has none.
+#[utoipa::path(responses((status = 200, body = api::Client), ApiErrors), security(()))]
+#[get("/v1/client")]
+async fn get_client(caller: MaybeDevice, engine: Data<Engine>, cookies: Cookies) -> Result<Json<api::Client>, ApiError> {
+    let client = device(&engine, &caller, &cookies).await?;
+    Ok(Json(clients::show_known(&engine, &caller.cx, &caller.env, &client).await.or_fault()?))
+}
+
+/// Makes a new client; the live sessions of the old one end.
+#[utoipa::path(responses((status = 200, body = Envelope<api::Client>), ApiErrors), security(()))]
+#[put("/v1/client")]
+async fn create_client(caller: MaybeDevice, engine: Data<Engine>, cookies: Cookies) -> Result<Json<Envelope<api::Client>>, ApiError> {
+    if let Some(old) = &caller.client {
+        clients::destroy(&engine, &caller.cx, &caller.env, old.id).await?;
+        cookies.clear_session();
+    }
+    let (client, cookie) = clients::create(&engine, &caller.cx).await.or_fault()?;
+    cookies.set_client(&cookie);
+    let shown = clients::show_known(&engine, &caller.cx, &caller.env, &client).await.or_fault()?;
+    Ok(Json(Envelope { response: shown.clone(), client: Some(shown) }))
+}
+
+/// Ends every session of the client and takes its cookies away.
+#[utoipa::path(responses((status = 200, body = Envelope<api::Client>), ApiErrors), security(("client" = [])))]
+#[delete("/v1/client")]
+async fn destroy_client(caller: Device, engine: Data<Engine>, cookies: Cookies) -> Result<Json<Envelope<api::Client>>, ApiError> {
+    clients::destroy(&engine, &caller.cx, &caller.env, caller.client.id).await?;
+    cookies.clear_client();
+    cookies.clear_session();
+    let response = clients::show(&engine, &caller.cx, &caller.env, caller.client.id).await?;
+    Ok(Json(Envelope { response, client: None }))
+}
