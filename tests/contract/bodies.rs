@@ -101,7 +101,7 @@ both! {
             for operation in document(surface).operations() {
                 let Some(name) = operation.parameters().first().copied() else { continue };
                 let caller = if surface == Surface::Bapi { &backend } else { objects.owner(&operation) };
-                for bad in ["x", "user_1", "%2e%2e", "user_01ARZ3NDEKTSV4RRFFQ69G5FAU", "%00", "%ff", long.as_str()] {
+                for bad in ["x", "user_1", "..%2f..%2fv1", "user_01ARZ3NDEKTSV4RRFFQ69G5FAU", "%00", "%ff", long.as_str()] {
                     let rest = objects.path(&operation);
                     let at = operation.template.split('/').position(|segment| segment == format!("{{{name}}}"));
                     let path: Vec<&str> =

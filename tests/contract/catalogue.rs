@@ -114,6 +114,7 @@ impl Objects {
             "password" | "current_password" | "new_password" => json!("a passphrase of nobody"),
             "strategy" => json!("email_code"),
             "code" => json!("000000"),
+            "organization_id" => json!(null),
             _ => panic!("{} {}: no example for `{name}` in tests/contract", operation.method, operation.template),
         }
     }

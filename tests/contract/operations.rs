@@ -23,6 +23,8 @@ fn known() -> Option<HashMap<(String, String, String), String>> {
         for line in read(file).lines().skip(1) {
             let columns: Vec<&str> = line.split('\t').skip(skip).collect();
             if let [method, path, id, ..] = columns[..] {
+                // A remark may follow the name.
+                let id = id.split(' ').next().unwrap_or(id);
                 known.insert((surface.to_owned(), method.to_owned(), path.to_owned()), id.to_owned());
             }
         }

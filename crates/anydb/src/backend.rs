@@ -1,12 +1,10 @@
 //! The backend `Any`: the SQL dialect that PostgreSQL and SQLite share.
 use crate::bind::{Binds, Kind};
 use crate::value::Raw;
-use diesel::backend::{
-    Backend, DieselReserveSpecialization, SqlDialect, TrustedBackend, sql_dialect,
-};
+use diesel::backend::{Backend, DieselReserveSpecialization, SqlDialect, TrustedBackend, sql_dialect};
 use diesel::query_builder::{
-    AstPass, BoxedLimitOffsetClause, IntoBoxedClause, LimitClause, LimitOffsetClause,
-    NoLimitClause, NoOffsetClause, OffsetClause, QueryBuilder, QueryFragment,
+    AstPass, BoxedLimitOffsetClause, IntoBoxedClause, LimitClause, LimitOffsetClause, NoLimitClause, NoOffsetClause,
+    OffsetClause, QueryBuilder, QueryFragment,
 };
 use diesel::result::QueryResult;
 use diesel::sql_types::TypeMetadata;
@@ -60,14 +58,11 @@ impl SqlDialect for Any {
     type ExistsSyntax = sql_dialect::exists_syntax::AnsiSqlExistsSyntax;
     type ArrayComparison = sql_dialect::array_comparison::AnsiSqlArrayComparison;
     type AliasSyntax = sql_dialect::alias_syntax::AsAliasSyntax;
-    type WindowFrameClauseGroupSupport =
-        sql_dialect::window_frame_clause_group_support::IsoGroupWindowFrameUnit;
-    type WindowFrameExclusionSupport =
-        sql_dialect::window_frame_exclusion_support::FrameExclusionSupport;
+    type WindowFrameClauseGroupSupport = sql_dialect::window_frame_clause_group_support::IsoGroupWindowFrameUnit;
+    type WindowFrameExclusionSupport = sql_dialect::window_frame_exclusion_support::FrameExclusionSupport;
     type AggregateFunctionExpressions =
         sql_dialect::aggregate_function_expressions::PostgresLikeAggregateFunctionExpressions;
-    type BuiltInWindowFunctionRequireOrder =
-        sql_dialect::built_in_window_function_require_order::NoOrderRequired;
+    type BuiltInWindowFunctionRequireOrder = sql_dialect::built_in_window_function_require_order::NoOrderRequired;
 }
 
 /// Writes `"identifiers"` and `$n` parameters, which both engines read.
@@ -80,10 +75,7 @@ pub struct Sql {
 impl Default for Sql {
     fn default() -> Self {
         // A typical statement fits; growing twice per query shows in the profile.
-        Self {
-            text: String::with_capacity(256),
-            parameters: 0,
-        }
+        Self { text: String::with_capacity(256), parameters: 0 }
     }
 }
 
@@ -169,10 +161,7 @@ impl<'a> IntoBoxedClause<'a, Any> for LimitOffsetClause<NoLimitClause, NoOffsetC
     type BoxedClause = BoxedLimitOffsetClause<'a, Any>;
 
     fn into_boxed(self) -> Self::BoxedClause {
-        BoxedLimitOffsetClause {
-            limit: None,
-            offset: None,
-        }
+        BoxedLimitOffsetClause { limit: None, offset: None }
     }
 }
 
@@ -183,10 +172,7 @@ where
     type BoxedClause = BoxedLimitOffsetClause<'a, Any>;
 
     fn into_boxed(self) -> Self::BoxedClause {
-        BoxedLimitOffsetClause {
-            limit: Some(Box::new(self.limit_clause)),
-            offset: None,
-        }
+        BoxedLimitOffsetClause { limit: Some(Box::new(self.limit_clause)), offset: None }
     }
 }
 
@@ -198,9 +184,6 @@ where
     type BoxedClause = BoxedLimitOffsetClause<'a, Any>;
 
     fn into_boxed(self) -> Self::BoxedClause {
-        BoxedLimitOffsetClause {
-            limit: Some(Box::new(self.limit_clause)),
-            offset: Some(Box::new(self.offset_clause)),
-        }
+        BoxedLimitOffsetClause { limit: Some(Box::new(self.limit_clause)), offset: Some(Box::new(self.offset_clause)) }
     }
 }

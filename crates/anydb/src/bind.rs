@@ -8,8 +8,7 @@ use diesel::query_builder::{BindCollector, MoveableBindCollector};
 use diesel::result::{Error, QueryResult};
 use diesel::serialize::{self, IsNull, Output, ToSql};
 use diesel::sql_types::{
-    BigInt, Binary, Bool, Date, Double, HasSqlType, Integer, Nullable, SmallInt, Text, Time,
-    Timestamp,
+    BigInt, Binary, Bool, Date, Double, HasSqlType, Integer, Nullable, SmallInt, Text, Time, Timestamp,
 };
 use diesel::sqlite::Sqlite;
 use std::borrow::Cow;
@@ -104,8 +103,7 @@ impl<'a> BindCollector<'a, Any> for Binds<'a> {
             IsNull::Yes => Bind::Null,
             IsNull::No => out.into_inner(),
         };
-        self.0
-            .push((bind, <Any as HasSqlType<T>>::metadata(lookup)));
+        self.0.push((bind, <Any as HasSqlType<T>>::metadata(lookup)));
         Ok(())
     }
 
@@ -157,14 +155,8 @@ impl Binds<'_> {
 
 fn integer(value: i64, kind: Kind) -> QueryResult<Vec<u8>> {
     Ok(match kind {
-        Kind::I16 => i16::try_from(value)
-            .map_err(Error::IntegerConversion)?
-            .to_be_bytes()
-            .to_vec(),
-        Kind::I32 => i32::try_from(value)
-            .map_err(Error::IntegerConversion)?
-            .to_be_bytes()
-            .to_vec(),
+        Kind::I16 => i16::try_from(value).map_err(Error::IntegerConversion)?.to_be_bytes().to_vec(),
+        Kind::I32 => i32::try_from(value).map_err(Error::IntegerConversion)?.to_be_bytes().to_vec(),
         _ => value.to_be_bytes().to_vec(),
     })
 }

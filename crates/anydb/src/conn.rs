@@ -4,19 +4,17 @@ use crate::bind::{Binds, LiteBinds, PgBinds};
 use crate::observe;
 use crate::row::AnyRow;
 use diesel::connection::{
-    AnsiTransactionManager as SyncTransactions, CacheSize, Connection, Instrumentation,
-    LoadConnection, TransactionDepthChange, TransactionManagerStatus,
+    AnsiTransactionManager as SyncTransactions, CacheSize, Connection, Instrumentation, LoadConnection,
+    TransactionDepthChange, TransactionManagerStatus,
 };
 use diesel::query_builder::{AsQuery, CollectedQuery, QueryBuilder, QueryFragment, QueryId};
 use diesel::result::{ConnectionError, ConnectionResult, Error, QueryResult};
 use diesel::row::IntoOwnedRow;
 use diesel::sqlite::{Sqlite, SqliteConnection};
-use diesel_async::sync_connection_wrapper::{
-    SpawnBlocking, SyncConnectionWrapper, SyncTransactionManagerWrapper,
-};
+use diesel_async::sync_connection_wrapper::{SpawnBlocking, SyncConnectionWrapper, SyncTransactionManagerWrapper};
 use diesel_async::{
-    AnsiTransactionManager, AsyncConnection, AsyncConnectionCore, AsyncPgConnection,
-    SimpleAsyncConnection, TransactionManager,
+    AnsiTransactionManager, AsyncConnection, AsyncConnectionCore, AsyncPgConnection, SimpleAsyncConnection,
+    TransactionManager,
 };
 use futures_util::future::{BoxFuture, FutureExt, ready};
 use futures_util::stream::{self, BoxStream, StreamExt, TryStreamExt};
@@ -44,10 +42,7 @@ type LiteTransactions = SyncTransactionManagerWrapper<SyncTransactions>;
 type Rows = BoxStream<'static, QueryResult<AnyRow>>;
 
 /// A connection to either engine.
-#[expect(
-    clippy::large_enum_variant,
-    reason = "neither is moved often, and a box would cost each query"
-)]
+#[expect(clippy::large_enum_variant, reason = "neither is moved often, and a box would cost each query")]
 pub enum Conn {
     /// A connection to a PostgreSQL server.
     Postgres(AsyncPgConnection),
@@ -84,8 +79,7 @@ impl Conn {
             Self::Postgres(conn) => AnsiTransactionManager::begin_transaction_sql(conn, sql).await,
             Self::Sqlite(conn) => {
                 let sql = sql.to_owned();
-                conn.spawn_blocking(move |conn| SyncTransactions::begin_transaction_sql(conn, &sql))
-                    .await
+                conn.spawn_blocking(move |conn| SyncTransactions::begin_transaction_sql(conn, &sql)).await
             }
         }
     }
@@ -119,10 +113,7 @@ impl Conn {
 }
 
 /// Builds a query once: its text, whether a prepared statement may be kept, and its values.
-fn lower<'q, Q: QueryFragment<Any>>(
-    query: &'q Q,
-    backend: &'q Any,
-) -> QueryResult<(String, bool, Binds<'q>)> {
+fn lower<'q, Q: QueryFragment<Any>>(query: &'q Q, backend: &'q Any) -> QueryResult<(String, bool, Binds<'q>)> {
     let mut sql = Sql::default();
     query.to_sql(&mut sql, backend)?;
     let mut binds = Binds::with_capacity(sql.parameters());
@@ -143,36 +134,25 @@ fn for_sqlite<Q: QueryFragment<Any>>(query: &Q) -> QueryResult<CollectedQuery<Li
 }
 
 // From here on nothing is generic over the query, so that the drivers are compiled once.
-fn load_postgres(
-    conn: &mut AsyncPgConnection,
-    query: CollectedQuery<PgBinds>,
-) -> BoxFuture<'_, QueryResult<Rows>> {
+fn load_postgres(conn: &mut AsyncPgConnection, query: CollectedQuery<PgBinds>) -> BoxFuture<'_, QueryResult<Rows>> {
     let rows = AsyncConnectionCore::load(conn, query);
     async move { Ok(rows.await?.map_ok(AnyRow::Postgres).boxed()) }.boxed()
 }
 
 // Straight to the sync connection: the wrapper's own `load` would build text and values again.
-fn load_sqlite(
-    conn: &mut Lite,
-    query: CollectedQuery<LiteBinds>,
-) -> BoxFuture<'static, QueryResult<Rows>> {
+fn load_sqlite(conn: &mut Lite, query: CollectedQuery<LiteBinds>) -> BoxFuture<'static, QueryResult<Rows>> {
     let rows = conn.spawn_blocking(move |conn| {
         let mut names = Default::default();
         let mut rows = Vec::new();
         for row in conn.load(&query)? {
-            rows.push(Ok(AnyRow::Sqlite(IntoOwnedRow::<Sqlite>::into_owned(
-                row?, &mut names,
-            ))));
+            rows.push(Ok(AnyRow::Sqlite(IntoOwnedRow::<Sqlite>::into_owned(row?, &mut names))));
         }
         Ok(rows)
     });
     rows.map(|rows| Ok(stream::iter(rows?).boxed())).boxed()
 }
 
-fn execute_sqlite(
-    conn: &mut Lite,
-    query: CollectedQuery<LiteBinds>,
-) -> BoxFuture<'static, QueryResult<usize>> {
+fn execute_sqlite(conn: &mut Lite, query: CollectedQuery<LiteBinds>) -> BoxFuture<'static, QueryResult<usize>> {
     conn.spawn_blocking(move |conn| conn.execute_returning_count(&query))
 }
 
@@ -211,10 +191,7 @@ impl AsyncConnectionCore for Conn {
         }
     }
 
-    fn execute_returning_count<'conn, 'query, T>(
-        &'conn mut self,
-        query: T,
-    ) -> Self::ExecuteFuture<'conn, 'query>
+    fn execute_returning_count<'conn, 'query, T>(&'conn mut self, query: T) -> Self::ExecuteFuture<'conn, 'query>
     where
         T: QueryFragment<Any> + QueryId + 'query,
     {
@@ -236,9 +213,7 @@ impl AsyncConnection for Conn {
 
     /// Refuses: connections come from a [`Handle`](crate::Handle), which knows their settings.
     async fn establish(_: &str) -> ConnectionResult<Self> {
-        Err(ConnectionError::BadConnection(
-            "connections come from a Handle".to_owned(),
-        ))
+        Err(ConnectionError::BadConnection("connections come from a Handle".to_owned()))
     }
 
     // The drivers keep the state; `Transactions` reaches it through them.

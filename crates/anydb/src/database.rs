@@ -21,15 +21,8 @@ pub(crate) struct Shared {
 }
 
 pub(crate) enum Engine {
-    Postgres {
-        server: Box<Server>,
-        scans: Semaphore,
-    },
-    Sqlite {
-        path: String,
-        writer: Writer,
-        scans: Scans,
-    },
+    Postgres { server: Box<Server>, scans: Semaphore },
+    Sqlite { path: String, writer: Writer, scans: Scans },
 }
 
 impl Database {
@@ -46,9 +39,7 @@ impl Database {
                 path,
             },
         };
-        Ok(Self {
-            shared: Arc::new(Shared { options, engine }),
-        })
+        Ok(Self { shared: Arc::new(Shared { options, engine }) })
     }
 
     /// Which engine it is.
@@ -76,8 +67,6 @@ impl Database {
 
 impl fmt::Debug for Database {
     fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
-        f.debug_tuple("Database")
-            .field(&self.shared.options)
-            .finish()
+        f.debug_tuple("Database").field(&self.shared.options).finish()
     }
 }

@@ -1,7 +1,5 @@
 //! What can go wrong, said alike for both engines.
-use diesel::result::{
-    ConnectionError, DatabaseErrorInformation, DatabaseErrorKind, Error as DbError,
-};
+use diesel::result::{ConnectionError, DatabaseErrorInformation, DatabaseErrorKind, Error as DbError};
 use std::error::Error as StdError;
 use std::sync::Arc;
 
@@ -60,9 +58,7 @@ impl Conflict {
             return constraint == index;
         }
         self.columns.len() == columns.len()
-            && columns
-                .iter()
-                .all(|column| self.columns.iter().any(|known| known == column))
+            && columns.iter().all(|column| self.columns.iter().any(|known| known == column))
     }
 
     fn read(info: &dyn DatabaseErrorInformation) -> Self {
@@ -120,12 +116,8 @@ impl From<DbError> for Error {
         };
         match kind {
             DatabaseErrorKind::UniqueViolation => Self::Conflict(Conflict::read(info.as_ref())),
-            DatabaseErrorKind::ForeignKeyViolation | DatabaseErrorKind::RestrictViolation => {
-                Self::ForeignKey
-            }
-            DatabaseErrorKind::UnableToSendCommand | DatabaseErrorKind::ClosedConnection => {
-                Self::unavailable(error)
-            }
+            DatabaseErrorKind::ForeignKeyViolation | DatabaseErrorKind::RestrictViolation => Self::ForeignKey,
+            DatabaseErrorKind::UnableToSendCommand | DatabaseErrorKind::ClosedConnection => Self::unavailable(error),
             DatabaseErrorKind::Unknown if info.message().starts_with("terminating connection") => {
                 Self::unavailable(error)
             }

@@ -39,14 +39,10 @@ impl Handle {
         let options = &shared.options;
         let timeout = options.acquire_timeout;
         let local = match &shared.engine {
-            Engine::Postgres { server, .. } => Local::Postgres(Pool::new(
-                Server::clone(server),
-                options.pool_size(),
-                timeout,
-            )),
-            Engine::Sqlite { path, .. } => {
-                Local::Sqlite(Readers::new(path.clone(), options.readers, timeout))
+            Engine::Postgres { server, .. } => {
+                Local::Postgres(Pool::new(Server::clone(server), options.pool_size(), timeout))
             }
+            Engine::Sqlite { path, .. } => Local::Sqlite(Readers::new(path.clone(), options.readers, timeout)),
         };
         Self { shared, local }
     }
@@ -64,9 +60,7 @@ impl Handle {
     /// On SQLite it answers on the calling thread and refuses to write.
     pub async fn read(&self) -> Result<Reader, Error> {
         Ok(Reader(match &self.local {
-            Local::Postgres(pool) => {
-                Loan::Postgres(pool.as_ref().map_err(Clone::clone)?.lease().await?)
-            }
+            Local::Postgres(pool) => Loan::Postgres(pool.as_ref().map_err(Clone::clone)?.lease().await?),
             Local::Sqlite(readers) => Loan::Sqlite(readers.get().await?),
         }))
     }
@@ -182,9 +176,7 @@ where
     E: From<Error>,
 {
     let slot = tokio::time::timeout_at(until.into(), slots.acquire()).await;
-    let _slot = slot
-        .map_err(|_| Error::Deadline)?
-        .map_err(|_| Error::Closed)?;
+    let _slot = slot.map_err(|_| Error::Deadline)?.map_err(|_| Error::Closed)?;
     let mut lease = pool.lease().await?;
     let left = until.saturating_duration_since(Instant::now());
     if left.is_zero() {
@@ -211,10 +203,7 @@ where
 /// A connection on loan for reading.
 pub struct Reader(Loan);
 
-#[expect(
-    clippy::large_enum_variant,
-    reason = "a box would cost each read on PostgreSQL"
-)]
+#[expect(clippy::large_enum_variant, reason = "a box would cost each read on PostgreSQL")]
 enum Loan {
     Postgres(Lease),
     Sqlite(ReadGuard),

@@ -16,9 +16,7 @@ use std::fmt::Debug;
 pub struct Json;
 
 /// A value kept as a JSON document.
-#[derive(
-    Debug, Clone, Default, PartialEq, Eq, AsExpression, FromSqlRow, Serialize, Deserialize,
-)]
+#[derive(Debug, Clone, Default, PartialEq, Eq, AsExpression, FromSqlRow, Serialize, Deserialize)]
 #[diesel(sql_type = Json)]
 #[serde(transparent)]
 pub struct Doc<T>(pub T);

@@ -52,9 +52,7 @@ pub async fn run(
             let _ = reply.send(done);
         })
         .map_err(Error::migration)?;
-    answer
-        .await
-        .unwrap_or_else(|_| Err(Error::migration("the migration thread died")))
+    answer.await.unwrap_or_else(|_| Err(Error::migration("the migration thread died")))
 }
 
 /// The names of the migrations that were not run yet; changes nothing.
@@ -97,10 +95,7 @@ pub async fn status(
         }
         known.insert(version);
     }
-    Ok(Status {
-        pending,
-        unknown: applied.difference(&known).cloned().collect(),
-    })
+    Ok(Status { pending, unknown: applied.difference(&known).cloned().collect() })
 }
 
 #[derive(diesel::QueryableByName)]
@@ -129,9 +124,7 @@ async fn applied(conn: &mut Conn) -> Result<BTreeSet<String>, Error> {
         return Ok(BTreeSet::new());
     }
     // VARCHAR(50), which the shared dialect does not have.
-    let rows = diesel::sql_query(
-        "SELECT CAST(version AS TEXT) AS version FROM __diesel_schema_migrations",
-    );
+    let rows = diesel::sql_query("SELECT CAST(version AS TEXT) AS version FROM __diesel_schema_migrations");
     let rows: Vec<Applied> = rows.load(conn).await?;
     Ok(rows.into_iter().map(|row| row.version).collect())
 }
@@ -143,10 +136,7 @@ impl<DB: Backend> MigrationSource<DB> for Merged {
     fn migrations(&self) -> MigrationResult<Vec<Box<dyn Migration<DB>>>> {
         let mut all = MigrationSource::<DB>::migrations(&self.0)?;
         all.extend(MigrationSource::<DB>::migrations(&self.1)?);
-        let versions: BTreeSet<_> = all
-            .iter()
-            .map(|migration| migration.name().version().to_string())
-            .collect();
+        let versions: BTreeSet<_> = all.iter().map(|migration| migration.name().version().to_string()).collect();
         // diesel would keep one of two and forget the other.
         match versions.len() == all.len() {
             true => Ok(all),
@@ -169,11 +159,8 @@ fn run_sqlite(path: &str, source: Merged) -> Result<Vec<String>, Error> {
 }
 
 fn run_postgres(url: &str, source: Merged) -> Result<Vec<String>, Error> {
-    let runtime = tokio::runtime::Builder::new_multi_thread()
-        .worker_threads(1)
-        .enable_all()
-        .build()
-        .map_err(Error::migration)?;
+    let runtime =
+        tokio::runtime::Builder::new_multi_thread().worker_threads(1).enable_all().build().map_err(Error::migration)?;
     runtime.block_on(async {
         let session = Server::parse(url, CONNECT_TIMEOUT)?.connect().await?;
         let (conn, _driver) = session.into_parts();
@@ -181,8 +168,7 @@ fn run_postgres(url: &str, source: Merged) -> Result<Vec<String>, Error> {
             return Err(Error::Settings("not a PostgreSQL server"));
         };
         // Held by the session, so it ends with the connection whatever happens.
-        conn.batch_execute(&format!("SELECT pg_advisory_lock({ADVISORY_LOCK})"))
-            .await?;
+        conn.batch_execute(&format!("SELECT pg_advisory_lock({ADVISORY_LOCK})")).await?;
         run_all::<Pg, _>(&mut AsyncMigrationHarness::new(conn), source)
     })
 }
@@ -192,9 +178,7 @@ where
     DB: Backend,
     H: MigrationHarness<DB>,
 {
-    let pending = harness
-        .pending_migrations(source)
-        .map_err(Error::migration)?;
+    let pending = harness.pending_migrations(source).map_err(Error::migration)?;
     let mut names = Vec::new();
     for migration in &pending {
         harness.run_migration(migration).map_err(Error::migration)?;

@@ -119,34 +119,17 @@ mod tests {
             ("/var/lib/latchkey.db", "/var/lib/latchkey.db"),
             ("latchkey.db", "latchkey.db"),
         ] {
-            assert!(
-                Location::parse(url).ok() == Some(Location::Sqlite(path.into())),
-                "{url}"
-            );
+            assert!(Location::parse(url).ok() == Some(Location::Sqlite(path.into())), "{url}");
         }
         for url in ["postgres://u:p@h/d", "postgresql://h/d?sslmode=require"] {
-            assert_eq!(
-                EngineKind::of_url(url).ok(),
-                Some(EngineKind::Postgres),
-                "{url}"
-            );
+            assert_eq!(EngineKind::of_url(url).ok(), Some(EngineKind::Postgres), "{url}");
         }
     }
 
     #[test]
     fn an_unknown_or_volatile_place_is_refused() {
-        for url in [
-            "",
-            "sqlite:",
-            "sqlite::memory:",
-            ":memory:",
-            "mysql://h/d",
-            "file:x?mode=ro",
-        ] {
-            assert!(
-                matches!(EngineKind::of_url(url), Err(Error::Settings(_))),
-                "{url}"
-            );
+        for url in ["", "sqlite:", "sqlite::memory:", ":memory:", "mysql://h/d", "file:x?mode=ro"] {
+            assert!(matches!(EngineKind::of_url(url), Err(Error::Settings(_))), "{url}");
         }
     }
 

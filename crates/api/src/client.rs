@@ -64,7 +64,10 @@ impl Client {
         Self {
             id: client.id,
             object: ClientTag("client"),
-            sessions: sessions.iter().map(|(session, person)| Session::with_user(session, person, settings, now)).collect(),
+            sessions: sessions
+                .iter()
+                .map(|(session, person)| Session::with_user(session, person, settings, now))
+                .collect(),
             sign_in: sign_in.map(|(attempt, user)| SignIn::new(attempt, user, settings, now)),
             sign_up: sign_up.map(|attempt| SignUp::new(attempt, settings, now)),
             last_active_session_id: client.last_active_session_id,

@@ -3,7 +3,9 @@
 use crate::open::OpenObject;
 use crate::words::{self, words};
 use domain::identifier::IdentifierKind;
-use domain::settings::{AttributeSetting, AttributeSettings, Captcha, OrganizationSettings, Paths, Settings, SignUpMode};
+use domain::settings::{
+    AttributeSetting, AttributeSettings, Captcha, OrganizationSettings, Paths, Settings, SignUpMode,
+};
 use domain::{EnvironmentId, Timestamp};
 use serde::Serialize;
 use utoipa::ToSchema;

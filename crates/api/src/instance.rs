@@ -2,8 +2,8 @@
 
 use crate::words::{self, words};
 use domain::settings::{
-    AttackProtection, AttributeSettings, MultiFactor, OrganizationSettings, Paths, Restrictions, SessionSettings, SignUpMode,
-    SigningKeySettings, TestMode,
+    AttackProtection, AttributeSettings, MultiFactor, OrganizationSettings, Paths, Restrictions, SessionSettings,
+    SignUpMode, SigningKeySettings, TestMode,
 };
 use serde::Serialize;
 use utoipa::ToSchema;

@@ -30,7 +30,8 @@ pub use email_address::{EmailAddress, LinkedTo};
 pub use email_message::EmailMessage;
 pub use envelope::{Envelope, Page, PageMeta, Token, TotalCount, Verified};
 pub use environment::{
-    Appearance, AuthConfig, DisplayConfig, Environment, FeatureSwitch, IdentifierRequirements, Localization, SessionPolicy,
+    Appearance, AuthConfig, DisplayConfig, Environment, FeatureSwitch, IdentifierRequirements, Localization,
+    SessionPolicy,
 };
 pub use error::{ErrorBody, ErrorResponse};
 pub use instance::InstanceSettings;

@@ -73,7 +73,11 @@ impl SignIn {
             id: attempt.id,
             object: SignInTag("sign_in_attempt"),
             status: SignInStatusWord(status.as_str()),
-            supported_identifiers: settings.supported_identifiers().into_iter().map(|k| IdentifierWord(k.as_str())).collect(),
+            supported_identifiers: settings
+                .supported_identifiers()
+                .into_iter()
+                .map(|k| IdentifierWord(k.as_str()))
+                .collect(),
             supported_strategies: attempt.supported_strategies(now, settings).into_iter().map(|s| s.as_str()).collect(),
             enterprise_connection_id: None,
             transferable_to_signup: transferable,

@@ -92,7 +92,8 @@ fn sign_up() -> domain::sign_up::SignUp {
 }
 
 fn challenge() -> domain::challenge::Challenge {
-    let mut challenge = domain::challenge::Challenge::issue(id(), Parent::SignIn(id()), Strategy::EmailCode, Step::First, NOW);
+    let mut challenge =
+        domain::challenge::Challenge::issue(id(), Parent::SignIn(id()), Strategy::EmailCode, Step::First, NOW);
     challenge.count_attempt(NOW);
     challenge.refuse(code::CODE_INCORRECT, NOW);
     challenge
@@ -179,7 +180,10 @@ fn bodies() -> Vec<(&'static str, Value)> {
         ("ErrorResponse", to_json(&ErrorResponse::of_code(code::INTERNAL_ERROR, None))),
         ("Jwks", to_json(&Jwks::of([&signing_key()]))),
         ("ApiKey", to_json(&ApiKey::from(&key))),
-        ("EmailMessage", to_json(&EmailMessage::queued(id(), &Email::parse("a@b.co").unwrap(), "verification_code", None))),
+        (
+            "EmailMessage",
+            to_json(&EmailMessage::queued(id(), &Email::parse("a@b.co").unwrap(), "verification_code", None)),
+        ),
     ]
 }
 
@@ -230,8 +234,12 @@ fn every_body_has_the_fields_that_the_contract_asks_for() {
             let wrong = errors_against(&shapes, name, &body);
             assert!(wrong.is_empty(), "{surface}: {wrong:#?}");
             let sorted = |schema: &Value| {
-                let mut names: Vec<String> =
-                    schema["required"].as_array().into_iter().flatten().filter_map(|n| n.as_str().map(str::to_owned)).collect();
+                let mut names: Vec<String> = schema["required"]
+                    .as_array()
+                    .into_iter()
+                    .flatten()
+                    .filter_map(|n| n.as_str().map(str::to_owned))
+                    .collect();
                 names.sort();
                 names
             };

@@ -31,7 +31,10 @@ pub(crate) fn one_or_null<W: Word>() -> RefOr<Schema> {
 
 /// The schema of a list of words.
 pub(crate) fn many<W: Word>() -> RefOr<Schema> {
-    ArrayBuilder::new().items(RefOr::T(Schema::Object(object::<W>(None).build()))).description(Some(W::DESCRIPTION.trim())).into()
+    ArrayBuilder::new()
+        .items(RefOr::T(Schema::Object(object::<W>(None).build())))
+        .description(Some(W::DESCRIPTION.trim()))
+        .into()
 }
 
 /// Makes a type for a word of a fixed list; one word makes a type tag.

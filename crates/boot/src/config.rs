@@ -20,6 +20,9 @@ use std::time::Duration;
 /// Every setting with its default and a comment.
 pub const DEFAULTS: &str = include_str!("../../../latchkey.default.toml");
 
+/// The name of the SQLite database in the data folder.
+pub(crate) const DATABASE_FILE: &str = "latchkey.db";
+
 /// The settings of a process; only what passed every check becomes one.
 #[derive(Debug, Clone)]
 pub struct Config {

@@ -8,7 +8,7 @@ use crypto::password::{HashPool, PoolStartError};
 use domain::Clock;
 use engine::{Engine, EngineSettings, Parts, Shared};
 use outbound::{Inbox, Mailer, SmtpMailer};
-use std::path::PathBuf;
+use std::path::{Path, PathBuf};
 use std::sync::Arc;
 use storage::{Database, Options};
 
@@ -58,8 +58,8 @@ pub enum StartError {
     /// There is no master key to work with.
     #[error("the master key cannot be used")]
     MasterKey(#[from] LoadError),
-    /// The data folder cannot be made.
-    #[error("the folder {} cannot be made", .0.display())]
+    /// The data folder cannot be made or written.
+    #[error("the data folder {} cannot be used", .0.display())]
     DataDir(PathBuf, #[source] std::io::Error),
     /// The data was sealed with another master key.
     #[error("there are environments in the database, but no master key file at {}: put the one back that they were made with", .0.display())]
@@ -146,10 +146,19 @@ impl Platform {
 /// what was done.
 pub async fn migrate(config: &Config) -> Result<Vec<String>, StartError> {
     if config.database.is_in_data_dir {
-        private_file::folder(&config.data_dir).map_err(|error| StartError::DataDir(config.data_dir.clone(), error))?;
+        data_dir(&config.data_dir).map_err(|error| StartError::DataDir(config.data_dir.clone(), error))?;
     }
     let url = config.database.url.expose();
     let pending = storage::pending(url).await?;
     storage::migrate(url).await?;
     Ok(pending)
+}
+
+/// SQLite gives its log the mode of the database: the first file decides who may read the data.
+fn data_dir(folder: &Path) -> std::io::Result<()> {
+    private_file::folder(folder)?;
+    match private_file::create(&folder.join(config::DATABASE_FILE), "") {
+        Err(error) if error.kind() == std::io::ErrorKind::AlreadyExists => Ok(()),
+        done => done,
+    }
 }

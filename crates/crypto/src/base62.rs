@@ -1,7 +1,6 @@
 //! Base62, the alphabet of secret keys: digits, upper case, lower case.
 
-pub(crate) const ALPHABET: &[u8; 62] =
-    b"0123456789ABCDEFGHIJKLMNOPQRSTUVWXYZabcdefghijklmnopqrstuvwxyz";
+pub(crate) const ALPHABET: &[u8; 62] = b"0123456789ABCDEFGHIJKLMNOPQRSTUVWXYZabcdefghijklmnopqrstuvwxyz";
 
 /// Writes 256 bits as exactly 43 digits, most significant first.
 pub(crate) fn encode_256(bytes: &[u8; 32]) -> String {

@@ -16,10 +16,7 @@ impl MacKey {
 
     /// Tags the parts in their order: moving a byte from one part to the next changes the tag.
     pub fn tag(&self, parts: &[&[u8]]) -> [u8; 32] {
-        hmac::sign(&self.key(), &framed(parts))
-            .as_ref()
-            .try_into()
-            .expect("HMAC-SHA256 gives 32 bytes")
+        hmac::sign(&self.key(), &framed(parts)).as_ref().try_into().expect("HMAC-SHA256 gives 32 bytes")
     }
 
     /// Whether the tag belongs to the parts, in constant time.
@@ -56,12 +53,7 @@ mod tests {
         let tag = key().tag(&[b"ab", b"c"]);
 
         assert!(key().verify(&[b"ab", b"c"], &tag));
-        for other in [
-            &[&b"a"[..], b"bc"][..],
-            &[b"abc"],
-            &[b"ab", b"c", b""],
-            &[b"c", b"ab"],
-        ] {
+        for other in [&[&b"a"[..], b"bc"][..], &[b"abc"], &[b"ab", b"c", b""], &[b"c", b"ab"]] {
             assert!(!key().verify(other, &tag));
         }
     }

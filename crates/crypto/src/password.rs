@@ -29,11 +29,7 @@ pub struct Params {
 impl Default for Params {
     /// The least that OWASP's password storage cheat sheet calls enough.
     fn default() -> Self {
-        Self {
-            memory_kib: 19_456,
-            iterations: 2,
-            parallelism: 1,
-        }
+        Self { memory_kib: 19_456, iterations: 2, parallelism: 1 }
     }
 }
 

@@ -49,9 +49,7 @@ pub fn jti() -> String {
 }
 
 fn fill(buffer: &mut [u8]) {
-    SystemRandom::new()
-        .fill(buffer)
-        .expect("an operating system without random bytes is not one to keep serving on");
+    SystemRandom::new().fill(buffer).expect("an operating system without random bytes is not one to keep serving on");
 }
 
 fn code6_from(mut draw: impl FnMut() -> u32) -> String {
@@ -84,11 +82,7 @@ mod tests {
     fn codes_are_six_digits_and_differ() {
         let codes: HashSet<String> = (0..1000).map(|_| code6().expose().clone()).collect();
 
-        assert!(
-            codes
-                .iter()
-                .all(|c| c.len() == 6 && c.bytes().all(|b| b.is_ascii_digit()))
-        );
+        assert!(codes.iter().all(|c| c.len() == 6 && c.bytes().all(|b| b.is_ascii_digit())));
         assert!(codes.len() > 950);
     }
 
@@ -97,11 +91,7 @@ mod tests {
         let tokens: HashSet<String> = (0..100).map(|_| token().expose().clone()).collect();
 
         assert_eq!(tokens.len(), 100);
-        assert!(
-            tokens
-                .iter()
-                .all(|t| base64url::decode(t).is_ok_and(|raw| raw.len() == 32))
-        );
+        assert!(tokens.iter().all(|t| base64url::decode(t).is_ok_and(|raw| raw.len() == 32)));
         assert_eq!(jti().len(), 22);
         assert_ne!(jti(), jti());
     }

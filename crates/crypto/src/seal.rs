@@ -29,12 +29,7 @@ pub trait WrapKey: Send + Sync {
     fn wrap(&self, plain: &[u8], aad: &[u8]) -> Result<Vec<u8>, WrapError>;
 
     /// Decrypts a key that the named master key wrapped with the same `aad`.
-    fn unwrap(
-        &self,
-        key_id: &str,
-        wrapped: &[u8],
-        aad: &[u8],
-    ) -> Result<crate::Secret<Vec<u8>>, WrapError>;
+    fn unwrap(&self, key_id: &str, wrapped: &[u8], aad: &[u8]) -> Result<crate::Secret<Vec<u8>>, WrapError>;
 }
 
 /// AES-256-GCM with a random nonce: good for 2^32 values a key.
@@ -51,21 +46,13 @@ mod aead {
         LessSafeKey::new(UnboundKey::new(&AES_256_GCM, bytes).expect("AES-256 takes 32 bytes"))
     }
 
-    pub(super) fn seal(
-        key_bytes: &[u8; 32],
-        aad: &[u8],
-        plain: &[u8],
-    ) -> ([u8; NONCE_LEN], Vec<u8>) {
+    pub(super) fn seal(key_bytes: &[u8; 32], aad: &[u8], plain: &[u8]) -> ([u8; NONCE_LEN], Vec<u8>) {
         let nonce = random::bytes::<NONCE_LEN>();
         // Room for the tag from the start, so that growing leaves no copy of the plain text behind.
         let mut buffer = Vec::with_capacity(plain.len() + AES_256_GCM.tag_len());
         buffer.extend_from_slice(plain);
         key(key_bytes)
-            .seal_in_place_append_tag(
-                Nonce::assume_unique_for_key(nonce),
-                Aad::from(aad),
-                &mut buffer,
-            )
+            .seal_in_place_append_tag(Nonce::assume_unique_for_key(nonce), Aad::from(aad), &mut buffer)
             .expect("a value in memory is far below the limit of AES-GCM");
         (nonce, buffer)
     }
@@ -78,10 +65,7 @@ mod aead {
     ) -> Result<Secret<Vec<u8>>, Refused> {
         let nonce = Nonce::try_assume_unique_for_key(nonce).map_err(|_| Refused)?;
         let mut buffer = sealed;
-        let length = key(key_bytes)
-            .open_in_place(nonce, Aad::from(aad), &mut buffer)
-            .map_err(|_| Refused)?
-            .len();
+        let length = key(key_bytes).open_in_place(nonce, Aad::from(aad), &mut buffer).map_err(|_| Refused)?.len();
         buffer.truncate(length);
         Ok(Secret::new(buffer))
     }

@@ -49,9 +49,7 @@ pub fn check(key: &str) -> Result<Segment, Malformed> {
 
 /// The first 12 characters, which may be kept and shown.
 pub fn prefix(key: &str) -> &str {
-    key.char_indices()
-        .nth(12)
-        .map_or(key, |(end, _)| &key[..end])
+    key.char_indices().nth(12).map_or(key, |(end, _)| &key[..end])
 }
 
 fn checksum(text: &str) -> String {
@@ -65,10 +63,7 @@ mod tests {
 
     #[test]
     fn a_new_key_passes_its_own_check() {
-        for (live, start, segment) in [
-            (true, "sk_live_", Segment::Live),
-            (false, "sk_test_", Segment::Test),
-        ] {
+        for (live, start, segment) in [(true, "sk_live_", Segment::Live), (false, "sk_test_", Segment::Test)] {
             let key = generate(live);
             assert!(key.expose().starts_with(start));
             assert_eq!(key.expose().len(), 57);

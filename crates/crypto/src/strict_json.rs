@@ -30,20 +30,12 @@ pub enum StrictJsonError {
 /// Paths in errors join names and array positions with dots; `max_depth` is capped at [`DEEPEST`].
 pub fn parse(bytes: &[u8], max_depth: usize) -> Result<Value, StrictJsonError> {
     let found = RefCell::new(None);
-    let seed = Seed {
-        depth_left: max_depth.min(DEEPEST),
-        found: &found,
-    };
+    let seed = Seed { depth_left: max_depth.min(DEEPEST), found: &found };
     let mut deserializer = serde_json::Deserializer::from_slice(bytes);
-    let result = seed
-        .deserialize(&mut deserializer)
-        .and_then(|value| deserializer.end().map(|()| value));
+    let result = seed.deserialize(&mut deserializer).and_then(|value| deserializer.end().map(|()| value));
     result.map_err(|error| match found.take() {
         Some(problem) => problem.into(),
-        None => StrictJsonError::Syntax {
-            line: error.line(),
-            column: error.column(),
-        },
+        None => StrictJsonError::Syntax { line: error.line(), column: error.column() },
     })
 }
 
@@ -151,9 +143,7 @@ impl<'de> Visitor<'de> for Seed<'_> {
     }
 
     fn visit_f64<E: serde::de::Error>(self, value: f64) -> Result<Value, E> {
-        Number::from_f64(value)
-            .map(Value::Number)
-            .ok_or_else(|| E::custom("not a finite number"))
+        Number::from_f64(value).map(Value::Number).ok_or_else(|| E::custom("not a finite number"))
     }
 
     fn visit_str<E: serde::de::Error>(self, text: &str) -> Result<Value, E> {
@@ -170,9 +160,7 @@ impl<'de> Visitor<'de> for Seed<'_> {
         let inside = self.inside()?;
         let mut list = Vec::new();
         loop {
-            let item = seq
-                .next_element_seed(inside)
-                .inspect_err(|_| self.below(|| list.len().to_string()))?;
+            let item = seq.next_element_seed(inside).inspect_err(|_| self.below(|| list.len().to_string()))?;
             match item {
                 Some(item) => list.push(item),
                 None => return Ok(Value::Array(list)),
@@ -190,9 +178,7 @@ impl<'de> Visitor<'de> for Seed<'_> {
             if object.contains_key(&name) {
                 return Err(self.refuse(Kind::DuplicateKey, Some(&name)));
             }
-            let value = map
-                .next_value_seed(inside)
-                .inspect_err(|_| self.below(|| printable(&name)))?;
+            let value = map.next_value_seed(inside).inspect_err(|_| self.below(|| printable(&name)))?;
             object.insert(name, value);
         }
         Ok(Value::Object(object))

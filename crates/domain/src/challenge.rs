@@ -109,7 +109,9 @@ impl ChallengeStatus {
     }
     /// Reads the word of the wire.
     pub fn parse(text: &str) -> Option<Self> {
-        [Self::Pending, Self::Verified, Self::Transferable, Self::Failed, Self::Expired].into_iter().find(|s| s.as_str() == text)
+        [Self::Pending, Self::Verified, Self::Transferable, Self::Failed, Self::Expired]
+            .into_iter()
+            .find(|s| s.as_str() == text)
     }
 }
 
@@ -188,7 +190,11 @@ impl Challenge {
 
     /// Where it stands at this time.
     pub fn status_at(&self, now: Timestamp) -> ChallengeStatus {
-        if self.status == ChallengeStatus::Pending && now >= self.expire_at { ChallengeStatus::Expired } else { self.status }
+        if self.status == ChallengeStatus::Pending && now >= self.expire_at {
+            ChallengeStatus::Expired
+        } else {
+            self.status
+        }
     }
 
     /// Whether an answer may be looked at.

@@ -136,9 +136,26 @@ mod tests {
     #[test]
     fn look_alikes_and_broken_addresses_are_refused() {
         for bad in [
-            "\u{212A}elvin@example.com", "stra\u{df}e@example.com", "a@example.com.", "a\0@example.com", "a@b", "@b.c", "a@", "a",
-            "a..b@example.com", ".a@example.com", "a@b@c.d@", "a b@example.com", "a@-x.com", "a@[127.0.0.1]", "a@127.0.0.1",
-            "a@exa mple.com", "a\r\nBcc: x@example.com", "\"a\"@example.com", "<a@example.com>", "a@ex_ample.com",
+            "\u{212A}elvin@example.com",
+            "stra\u{df}e@example.com",
+            "a@example.com.",
+            "a\0@example.com",
+            "a@b",
+            "@b.c",
+            "a@",
+            "a",
+            "a..b@example.com",
+            ".a@example.com",
+            "a@b@c.d@",
+            "a b@example.com",
+            "a@-x.com",
+            "a@[127.0.0.1]",
+            "a@127.0.0.1",
+            "a@exa mple.com",
+            "a\r\nBcc: x@example.com",
+            "\"a\"@example.com",
+            "<a@example.com>",
+            "a@ex_ample.com",
         ] {
             assert_eq!(Email::parse(bad), Err(NotAnEmail), "{bad:?}");
         }

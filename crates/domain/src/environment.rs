@@ -129,8 +129,27 @@ pub const ROOT_SEGMENTS: &[&str] =
     &["sign-in", "sign-up", "user", "verify", "sign-out", "v1", "account", ".well-known", "oauth", "scim"];
 
 const REFUSED_LABELS: &[&str] = &[
-    "api", "dashboard", "docs", "site", "www", "mail", "admin", "status", "help", "support", "blog", "cdn", "static", "assets",
-    "horizon", "health", "up", "healthz", "readyz", "metrics", "inbox",
+    "api",
+    "dashboard",
+    "docs",
+    "site",
+    "www",
+    "mail",
+    "admin",
+    "status",
+    "help",
+    "support",
+    "blog",
+    "cdn",
+    "static",
+    "assets",
+    "horizon",
+    "health",
+    "up",
+    "healthz",
+    "readyz",
+    "metrics",
+    "inbox",
 ];
 
 /// Whether the text can be a routing label.
@@ -144,14 +163,14 @@ pub fn is_routing_label(text: &str) -> bool {
 }
 
 const ADJECTIVES: [&str; 32] = [
-    "amber", "brave", "calm", "clever", "crisp", "early", "fair", "fresh", "gentle", "golden", "happy", "honest", "keen", "kind",
-    "light", "lively", "lucky", "mellow", "merry", "noble", "patient", "proud", "quick", "quiet", "royal", "silver", "steady",
-    "sunny", "swift", "tidy", "warm", "wise",
+    "amber", "brave", "calm", "clever", "crisp", "early", "fair", "fresh", "gentle", "golden", "happy", "honest",
+    "keen", "kind", "light", "lively", "lucky", "mellow", "merry", "noble", "patient", "proud", "quick", "quiet",
+    "royal", "silver", "steady", "sunny", "swift", "tidy", "warm", "wise",
 ];
 const ANIMALS: [&str; 32] = [
-    "badger", "bear", "beaver", "bison", "crane", "deer", "dolphin", "eagle", "falcon", "finch", "fox", "hare", "hawk", "heron",
-    "ibis", "koala", "lark", "lemur", "lion", "lynx", "magpie", "marten", "otter", "owl", "panda", "puffin", "raven", "robin",
-    "seal", "stork", "swan", "wolf",
+    "badger", "bear", "beaver", "bison", "crane", "deer", "dolphin", "eagle", "falcon", "finch", "fox", "hare", "hawk",
+    "heron", "ibis", "koala", "lark", "lemur", "lion", "lynx", "magpie", "marten", "otter", "owl", "panda", "puffin",
+    "raven", "robin", "seal", "stork", "swan", "wolf",
 ];
 
 /// Makes a routing label from random bytes, such as `wise-otter-x4f9k2`.

@@ -27,7 +27,9 @@ fn parse(prefix: &str, text: &str) -> Result<Ulid, NotAnId> {
     let rest = text.strip_prefix(prefix).and_then(|r| r.strip_prefix('_')).ok_or(NotAnId)?;
     // Upper-case Crockford only: one id has one spelling.
     let proper = rest.len() == 26
-        && rest.bytes().all(|b| b.is_ascii_digit() || (b.is_ascii_uppercase() && !matches!(b, b'I' | b'L' | b'O' | b'U')));
+        && rest
+            .bytes()
+            .all(|b| b.is_ascii_digit() || (b.is_ascii_uppercase() && !matches!(b, b'I' | b'L' | b'O' | b'U')));
     if !proper {
         return Err(NotAnId);
     }

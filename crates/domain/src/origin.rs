@@ -107,7 +107,15 @@ mod tests {
         let allowed = OriginPattern::parse("https://App.example.com:443").unwrap();
         let is = |text: &str| Origin::parse(text).is_ok_and(|o| allowed.matches(&o, true));
         assert!(is("https://app.example.com"));
-        for other in ["http://app.example.com", "https://app.example.com.evil.test", "https://evil-app.example.com", "https://app.example.com:444", "null", "https://app.example.com/", "https://u@app.example.com"] {
+        for other in [
+            "http://app.example.com",
+            "https://app.example.com.evil.test",
+            "https://evil-app.example.com",
+            "https://app.example.com:444",
+            "null",
+            "https://app.example.com/",
+            "https://u@app.example.com",
+        ] {
             assert!(!is(other), "{other}");
         }
     }

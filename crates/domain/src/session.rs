@@ -32,7 +32,14 @@ pub enum SessionStatus {
 impl SessionStatus {
     /// All of them.
     pub const ALL: [Self; 8] = [
-        Self::Pending, Self::Active, Self::Expired, Self::Ended, Self::Removed, Self::Replaced, Self::Revoked, Self::Abandoned,
+        Self::Pending,
+        Self::Active,
+        Self::Expired,
+        Self::Ended,
+        Self::Removed,
+        Self::Replaced,
+        Self::Revoked,
+        Self::Abandoned,
     ];
     /// The word of the wire.
     pub const fn as_str(self) -> &'static str {

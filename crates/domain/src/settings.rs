@@ -528,7 +528,8 @@ mod tests {
 
     #[test]
     fn the_strictest_sign_up_mode_counts() {
-        let mut settings = Settings { sign_up_modes: vec![SignUpMode::Public, SignUpMode::Waitlist], ..Settings::default() };
+        let mut settings =
+            Settings { sign_up_modes: vec![SignUpMode::Public, SignUpMode::Waitlist], ..Settings::default() };
         assert_eq!(settings.sign_up_mode(), SignUpMode::Waitlist);
         settings.sign_up_modes = vec![SignUpMode::Public];
         settings.restrictions.allowlist_enabled = true;

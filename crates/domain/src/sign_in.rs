@@ -28,8 +28,13 @@ pub enum SignInStatus {
 
 impl SignInStatus {
     const ALL: [Self; 7] = [
-        Self::NeedsIdentifier, Self::NeedsFirstFactor, Self::NeedsSecondFactor, Self::NeedsNewPassword, Self::Transferable,
-        Self::Complete, Self::Abandoned,
+        Self::NeedsIdentifier,
+        Self::NeedsFirstFactor,
+        Self::NeedsSecondFactor,
+        Self::NeedsNewPassword,
+        Self::Transferable,
+        Self::Complete,
+        Self::Abandoned,
     ];
     /// The word of the wire.
     pub const fn as_str(self) -> &'static str {

@@ -34,7 +34,9 @@ impl SignUpStatus {
     }
     /// Reads the word of the wire.
     pub fn parse(text: &str) -> Option<Self> {
-        [Self::MissingRequirements, Self::Complete, Self::Transferable, Self::Abandoned].into_iter().find(|s| s.as_str() == text)
+        [Self::MissingRequirements, Self::Complete, Self::Transferable, Self::Abandoned]
+            .into_iter()
+            .find(|s| s.as_str() == text)
     }
     /// Whether nothing more can happen to it.
     pub const fn is_terminal(self) -> bool {
@@ -188,14 +190,19 @@ impl SignUp {
 
     /// Supplied attributes that must still be proven. With enumeration protection an address always must.
     pub fn unverified_fields(&self, settings: &Settings) -> Vec<&'static str> {
-        let must = settings.attribute_settings.email_address.verify_at_sign_up || settings.attack_protection.enumeration_protection;
+        let must = settings.attribute_settings.email_address.verify_at_sign_up
+            || settings.attack_protection.enumeration_protection;
         if self.email_address.is_some() && !self.email_verified && must { vec!["email_address"] } else { Vec::new() }
     }
 
     /// The strategies that are possible now.
     pub fn supported_strategies(&self, now: Timestamp, settings: &Settings) -> Vec<Strategy> {
         let open = self.status_at(now) == SignUpStatus::MissingRequirements;
-        if open && self.unverified_fields(settings).contains(&"email_address") { vec![Strategy::EmailCode] } else { Vec::new() }
+        if open && self.unverified_fields(settings).contains(&"email_address") {
+            vec![Strategy::EmailCode]
+        } else {
+            Vec::new()
+        }
     }
 
     /// Whether nothing is missing any more.

@@ -187,14 +187,17 @@ impl Person {
 
     /// How many ways there are to be found at sign-in.
     pub fn identifiers(&self) -> usize {
-        self.email_addresses.len() + usize::from(self.user.username.is_some()) + usize::from(self.user.external_id.is_some())
+        self.email_addresses.len()
+            + usize::from(self.user.username.is_some())
+            + usize::from(self.user.external_id.is_some())
     }
 
     /// What a substring search looks through, in lower case.
     pub fn search_text(&self) -> String {
         let user = &self.user;
         let mut text = String::new();
-        let names = [user.username.as_ref().map(Username::as_str), user.first_name.as_deref(), user.last_name.as_deref()];
+        let names =
+            [user.username.as_ref().map(Username::as_str), user.first_name.as_deref(), user.last_name.as_deref()];
         for part in self.email_addresses.iter().map(|e| e.email.as_str()).chain(names.into_iter().flatten()) {
             text.push_str(&part.to_lowercase());
             // A separator no search text can hold, so that a match never spans two fields.

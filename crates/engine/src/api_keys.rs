@@ -53,7 +53,11 @@ impl Refusal for RevokeError {
 }
 
 /// Finds the environment that a secret key opens.
-pub async fn authenticate(engine: &Engine, secret: &str, now: Timestamp) -> Result<(ApiKeyId, Arc<Environment>), KeyError> {
+pub async fn authenticate(
+    engine: &Engine,
+    secret: &str,
+    now: Timestamp,
+) -> Result<(ApiKeyId, Arc<Environment>), KeyError> {
     // The checksum spares the look-up for what is no key at all, publishable keys among them.
     let segment = secret_key::check(secret).map_err(|_| KeyError::Invalid)?;
     let found = storage::api_keys::by_secret(&mut *engine.read().await?, &TokenHash::of_str(secret)).await?;

@@ -95,7 +95,9 @@ const LEASE: &str = "bootstrap";
 async fn take_turn(engine: &Engine, owner: &str) -> Result<(), BootstrapError> {
     for _ in 0..200 {
         let (owner, now) = (owner.to_owned(), engine.now());
-        let work = async move |tx: &mut Tx<'_>| storage::leases::acquire(tx, LEASE, &owner, now, Duration::from_secs(60)).await;
+        let work = async move |tx: &mut Tx<'_>| {
+            storage::leases::acquire(tx, LEASE, &owner, now, Duration::from_secs(60)).await
+        };
         if engine.db().write(work).await? {
             return Ok(());
         }
@@ -113,10 +115,17 @@ async fn set_up(engine: &Engine, spec: &BootstrapSpec, slug: &str) -> Result<Boo
     let first_start = workspaces.is_empty();
     let workspace = match workspaces.into_iter().next() {
         Some(workspace) => workspace,
-        None => Workspace { id: NewId::new(now, crypto::random::bytes()), name: spec.workspace.clone(), created_at: now },
+        None => {
+            Workspace { id: NewId::new(now, crypto::random::bytes()), name: spec.workspace.clone(), created_at: now }
+        }
     };
     if first_start {
-        let admin = Project { id: NewId::new(now, crypto::random::bytes()), workspace_id: workspace.id, name: "Operators".into(), created_at: now };
+        let admin = Project {
+            id: NewId::new(now, crypto::random::bytes()),
+            workspace_id: workspace.id,
+            name: "Operators".into(),
+            created_at: now,
+        };
         let (row, project) = (workspace.clone(), admin.clone());
         engine
             .db()
@@ -125,16 +134,30 @@ async fn set_up(engine: &Engine, spec: &BootstrapSpec, slug: &str) -> Result<Boo
                 storage::environments::insert_project(tx, &project).await
             })
             .await?;
-        let draft = Draft { name: "Operators".into(), slug: ADMIN_SLUG.into(), kind: EnvironmentKind::Production, label: String::new(), origins: Vec::new() };
+        let draft = Draft {
+            name: "Operators".into(),
+            slug: ADMIN_SLUG.into(),
+            kind: EnvironmentKind::Production,
+            label: String::new(),
+            origins: Vec::new(),
+        };
         make(engine, admin.id, draft).await?;
     }
     let known = projects.into_iter().find(|p| p.name == spec.project);
     let project = match known {
         Some(project) => project,
         None => {
-            let project = Project { id: NewId::new(now, crypto::random::bytes()), workspace_id: workspace.id, name: spec.project.clone(), created_at: now };
+            let project = Project {
+                id: NewId::new(now, crypto::random::bytes()),
+                workspace_id: workspace.id,
+                name: spec.project.clone(),
+                created_at: now,
+            };
             let row = project.clone();
-            engine.db().write(async move |tx: &mut Tx<'_>| storage::environments::insert_project(tx, &row).await).await?;
+            engine
+                .db()
+                .write(async move |tx: &mut Tx<'_>| storage::environments::insert_project(tx, &row).await)
+                .await?;
             project
         }
     };

@@ -48,7 +48,12 @@ pub enum Device {
 }
 
 /// Weighs a client cookie.
-pub async fn device(engine: &Engine, env: &Environment, cookie: &DeviceCookie, now: Timestamp) -> Result<Device, StorageError> {
+pub async fn device(
+    engine: &Engine,
+    env: &Environment,
+    cookie: &DeviceCookie,
+    now: Timestamp,
+) -> Result<Device, StorageError> {
     let found = storage::clients::find(&mut *engine.read().await?, env.id, cookie.client_id).await?;
     let Some(client) = found else { return Ok(Device::Unknown) };
     Ok(match client.weigh(cookie.secret.expose(), now) {
@@ -123,7 +128,12 @@ impl Refusal for CallerError {
 }
 
 /// Finds the signed-in person behind a credential. The rows are read at every call.
-pub async fn signed_in(engine: &Engine, env: &Environment, credential: &Credential, now: Timestamp) -> Result<SignedIn, CallerError> {
+pub async fn signed_in(
+    engine: &Engine,
+    env: &Environment,
+    credential: &Credential,
+    now: Timestamp,
+) -> Result<SignedIn, CallerError> {
     let (session, claimed) = match credential {
         Credential::Bearer(token) => verified(engine, env, token, TokenUse::Bearer, now).await?,
         Credential::SessionCookie(token) => verified(engine, env, token, TokenUse::Cookie, now).await?,
@@ -202,11 +212,18 @@ async fn verified(
 }
 
 /// Takes the session of a person away who is banned or locked by now; the row was read a moment ago.
-pub(crate) async fn take_away(engine: &Engine, cx: &Context, env: &Environment, id: SessionId) -> Result<(), StorageError> {
+pub(crate) async fn take_away(
+    engine: &Engine,
+    cx: &Context,
+    env: &Environment,
+    id: SessionId,
+) -> Result<(), StorageError> {
     let settings = env.settings.clone();
     engine
         .write(cx, async move |tx, cx| {
-            let Some(mut session) = storage::sessions::lock(tx, cx.env, id).await? else { return Ok::<_, StorageError>(()) };
+            let Some(mut session) = storage::sessions::lock(tx, cx.env, id).await? else {
+                return Ok::<_, StorageError>(());
+            };
             if session.finish(Ending::Revoked, cx.now, &settings.sessions).is_ok() {
                 storage::sessions::save(tx, cx.env, &session).await?;
                 events::session(tx, cx, EventType::SessionRevoked, &session, &settings).await?;

@@ -49,7 +49,12 @@ pub(crate) async fn issue_code(
 }
 
 /// Issues a challenge by the password: nothing is sent.
-pub(crate) async fn issue_password(tx: &mut Tx<'_>, cx: &Context, parent: Parent, step: Step) -> Result<Challenge, StorageError> {
+pub(crate) async fn issue_password(
+    tx: &mut Tx<'_>,
+    cx: &Context,
+    parent: Parent,
+    step: Step,
+) -> Result<Challenge, StorageError> {
     storage::challenges::supersede(tx, cx.env, &parent, cx.now).await?;
     let challenge = Challenge::issue(cx.id(), parent, Strategy::Password, step, cx.now);
     storage::challenges::insert(tx, cx.env, &challenge).await?;
@@ -121,6 +126,11 @@ pub(crate) async fn answer_code(
 }
 
 /// Finds a challenge under its parent.
-pub async fn find(engine: &Engine, cx: &Context, parent: Parent, id: ChallengeId) -> Result<Option<Challenge>, StorageError> {
+pub async fn find(
+    engine: &Engine,
+    cx: &Context,
+    parent: Parent,
+    id: ChallengeId,
+) -> Result<Option<Challenge>, StorageError> {
     storage::challenges::find(&mut *engine.read().await?, cx.env, &parent, id).await
 }

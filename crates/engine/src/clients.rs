@@ -84,11 +84,21 @@ pub async fn show(engine: &Engine, cx: &Context, env: &Environment, id: ClientId
 }
 
 /// The same, from a client that was read already.
-pub async fn show_known(engine: &Engine, cx: &Context, env: &Environment, client: &Client) -> Result<api::Client, StorageError> {
+pub async fn show_known(
+    engine: &Engine,
+    cx: &Context,
+    env: &Environment,
+    client: &Client,
+) -> Result<api::Client, StorageError> {
     snapshot(&mut *engine.read().await?, cx.now, env, client).await
 }
 
-async fn snapshot(conn: &mut Conn, now: Timestamp, env: &Environment, client: &Client) -> Result<api::Client, StorageError> {
+async fn snapshot(
+    conn: &mut Conn,
+    now: Timestamp,
+    env: &Environment,
+    client: &Client,
+) -> Result<api::Client, StorageError> {
     let settings = &env.settings;
     let recent = storage::sessions::of_client(conn, env.id, client.id, now - JUST_ENDED).await?;
     let shown: Vec<Session> = recent
@@ -133,7 +143,12 @@ pub(crate) async fn promote(
 }
 
 /// Moves the pointer of a client away from a session that is over.
-pub(crate) async fn fall_back(tx: &mut Tx<'_>, cx: &Context, env: &Environment, client: &mut Client) -> Result<(), StorageError> {
+pub(crate) async fn fall_back(
+    tx: &mut Tx<'_>,
+    cx: &Context,
+    env: &Environment,
+    client: &mut Client,
+) -> Result<(), StorageError> {
     let live = storage::sessions::lock_live_of_client(tx, cx.env, client.id).await?;
     let next = live.iter().find(|s| s.status_at(cx.now, &env.settings.sessions).is_live()).map(|s| s.id);
     if client.last_active_session_id != next {
@@ -143,4 +158,3 @@ pub(crate) async fn fall_back(tx: &mut Tx<'_>, cx: &Context, env: &Environment, 
     }
     Ok(())
 }
-

@@ -13,7 +13,12 @@ pub async fn seal(engine: &Engine, env: &Environment, binding: &str, value: i64,
 }
 
 /// Reads a cursor; `None` when it is forged or belongs to another list.
-pub async fn open(engine: &Engine, env: &Environment, binding: &str, text: &str) -> Result<Option<(i64, String)>, Error> {
+pub async fn open(
+    engine: &Engine,
+    env: &Environment,
+    binding: &str,
+    text: &str,
+) -> Result<Option<(i64, String)>, Error> {
     let keys = tenancy::tenant(engine, env.id).await?;
     if text.len() > 512 {
         return Ok(None);

@@ -122,7 +122,13 @@ pub struct Addition {
 
 /// Adds an address to a person. Its owner's addition is unproven; where others' addresses are protected, one
 /// that somebody has is taken in and fails when it is to be proven.
-pub async fn add(engine: &Engine, cx: &Context, user: UserId, email: Email, how: Addition) -> Result<EmailAddress, EmailError> {
+pub async fn add(
+    engine: &Engine,
+    cx: &Context,
+    user: UserId,
+    email: Email,
+    how: Addition,
+) -> Result<EmailAddress, EmailError> {
     let tenant = tenancy::tenant(engine, cx.env).await?;
     people::test_mode(&tenant.env.settings, tenant.env.kind, email.is_test())?;
     engine
@@ -157,7 +163,8 @@ pub async fn add(engine: &Engine, cx: &Context, user: UserId, email: Email, how:
                 person.user.primary_email_address_id = Some(address.id);
             }
             people::save(tx, cx, settings, &mut person).await?;
-            idempotency::keep(tx, cx, how.status, &api::EmailAddress::from(&address), Some(address.id.to_string())).await?;
+            idempotency::keep(tx, cx, how.status, &api::EmailAddress::from(&address), Some(address.id.to_string()))
+                .await?;
             Ok(address)
         })
         .await
@@ -173,12 +180,19 @@ pub struct Change {
 }
 
 /// Changes an address; the old primary address hears of a new one.
-pub async fn change(engine: &Engine, cx: &Context, user: UserId, id: EmailAddressId, change: Change) -> Result<EmailAddress, EmailError> {
+pub async fn change(
+    engine: &Engine,
+    cx: &Context,
+    user: UserId,
+    id: EmailAddressId,
+    change: Change,
+) -> Result<EmailAddress, EmailError> {
     let tenant = tenancy::tenant(engine, cx.env).await?;
     engine
         .write(cx, async move |tx, cx| {
             let mut person = storage::users::lock(tx, cx.env, user).await?.ok_or(EmailError::NotFound)?;
-            let mut address = person.email_addresses.iter().find(|a| a.id == id).cloned().ok_or(EmailError::NotFound)?;
+            let mut address =
+                person.email_addresses.iter().find(|a| a.id == id).cloned().ok_or(EmailError::NotFound)?;
             let before = (person.clone(), address.clone());
             match change.verified {
                 Some(false) => return Err(EmailError::Unverify),
@@ -188,7 +202,9 @@ pub async fn change(engine: &Engine, cx: &Context, user: UserId, id: EmailAddres
             match change.primary {
                 Some(true) if !address.verified => return Err(EmailError::NotVerified),
                 Some(true) => make_primary(tx, cx, &tenant, &mut person, &address).await?,
-                Some(false) if person.user.primary_email_address_id == Some(id) => return Err(EmailError::StaysPrimary),
+                Some(false) if person.user.primary_email_address_id == Some(id) => {
+                    return Err(EmailError::StaysPrimary);
+                }
                 _ => {}
             }
             if (&person, &address) != (&before.0, &before.1) {
@@ -218,7 +234,12 @@ async fn make_primary(
 }
 
 /// Marks an address as proven, in the person's list and in the table.
-async fn prove(tx: &mut Tx<'_>, cx: &Context, person: &mut Person, address: &mut EmailAddress) -> Result<(), EmailError> {
+async fn prove(
+    tx: &mut Tx<'_>,
+    cx: &Context,
+    person: &mut Person,
+    address: &mut EmailAddress,
+) -> Result<(), EmailError> {
     address.verified = true;
     address.current_challenge_id = None;
     address.updated_at = cx.now;
@@ -243,7 +264,13 @@ pub enum Remover {
 }
 
 /// Removes an address; shows what it was.
-pub async fn remove(engine: &Engine, cx: &Context, user: UserId, id: EmailAddressId, by: Remover) -> Result<EmailAddress, EmailError> {
+pub async fn remove(
+    engine: &Engine,
+    cx: &Context,
+    user: UserId,
+    id: EmailAddressId,
+    by: Remover,
+) -> Result<EmailAddress, EmailError> {
     let tenant = tenancy::tenant(engine, cx.env).await?;
     engine
         .write(cx, async move |tx, cx| {
@@ -282,7 +309,13 @@ pub async fn challenge(
 }
 
 /// Sends a code to an address of a person.
-pub async fn prepare(engine: &Engine, cx: &Context, user: UserId, id: EmailAddressId, strategy: &str) -> Result<Challenge, EmailError> {
+pub async fn prepare(
+    engine: &Engine,
+    cx: &Context,
+    user: UserId,
+    id: EmailAddressId,
+    strategy: &str,
+) -> Result<Challenge, EmailError> {
     let tenant = tenancy::tenant(engine, cx.env).await?;
     let strategy = strategy.to_owned();
     engine
@@ -307,7 +340,8 @@ pub async fn prepare(engine: &Engine, cx: &Context, user: UserId, id: EmailAddre
                 letter,
                 is_test: is_test && !taken,
             };
-            let challenge = challenges::issue_code(tx, cx, &tenant, Parent::EmailAddress(id), Step::Single, target).await?;
+            let challenge =
+                challenges::issue_code(tx, cx, &tenant, Parent::EmailAddress(id), Step::Single, target).await?;
             address.current_challenge_id = Some(challenge.id);
             address.updated_at = cx.now;
             storage::email_addresses::save(tx, cx.env, &address).await?;
@@ -329,15 +363,20 @@ pub async fn answer(
     engine
         .write(cx, async move |tx, cx| {
             let mut person = storage::users::lock(tx, cx.env, user).await?.ok_or(EmailError::NotFound)?;
-            let mut address = person.email_addresses.iter().find(|a| a.id == id).cloned().ok_or(EmailError::NotFound)?;
+            let mut address =
+                person.email_addresses.iter().find(|a| a.id == id).cloned().ok_or(EmailError::NotFound)?;
             let parent = Parent::EmailAddress(id);
             let mut challenge =
                 storage::challenges::lock(tx, cx.env, &parent, challenge).await?.ok_or(EmailError::NoChallenge)?;
             let code = code.as_deref().ok_or(EmailError::Missing("code"))?;
             let env = &tenant.env;
-            let cx = &Context { was_test: people::test_mode(&env.settings, env.kind, address.email.is_test())?, ..cx.clone() };
+            let cx = &Context {
+                was_test: people::test_mode(&env.settings, env.kind, address.email.is_test())?,
+                ..cx.clone()
+            };
             let identity = guesses::identity(Some(user), &address.canonical);
-            let looked = challenges::answer_code(tx, cx, &tenant, &mut challenge, &identity, Purpose::AddressCode, code).await?;
+            let looked =
+                challenges::answer_code(tx, cx, &tenant, &mut challenge, &identity, Purpose::AddressCode, code).await?;
             if let Err(wrong) = looked {
                 // A failed answer is kept: the transaction commits.
                 return Ok(Err(wrong.into()));
@@ -348,4 +387,3 @@ pub async fn answer(
         })
         .await?
 }
-

@@ -44,7 +44,12 @@ pub struct Shared {
 impl Shared {
     /// Shares the parts.
     pub fn new(parts: Parts) -> Arc<Self> {
-        Arc::new(Self { parts, tenants: Tenants::default(), activity: Activity::default(), wake: tokio::sync::Notify::new() })
+        Arc::new(Self {
+            parts,
+            tenants: Tenants::default(),
+            activity: Activity::default(),
+            wake: tokio::sync::Notify::new(),
+        })
     }
     /// The clock.
     pub fn clock(&self) -> &Arc<dyn Clock> {
@@ -128,4 +133,3 @@ impl Engine {
         self.db.scan(SCAN_DEADLINE, work).await
     }
 }
-

@@ -22,7 +22,13 @@ pub async fn list(engine: &Engine, env: EnvironmentId, after: i64, limit: i64) -
 }
 
 /// Says that something happened to a person. The step of every change of one, under the person's lock.
-pub(crate) async fn person(tx: &mut Tx<'_>, cx: &Context, what: EventType, person: &Person, settings: &Settings) -> Result<(), Error> {
+pub(crate) async fn person(
+    tx: &mut Tx<'_>,
+    cx: &Context,
+    what: EventType,
+    person: &Person,
+    settings: &Settings,
+) -> Result<(), Error> {
     let data = body(&api::User::for_bapi(person, settings, cx.now));
     push(tx, cx, Event::new(what, "user", person.user.id, data)).await
 }

@@ -81,7 +81,12 @@ pub(crate) async fn succeed(tx: &mut Tx<'_>, cx: &Context, identity: &str, purpo
 }
 
 /// Until when the purpose is shut, after a failure was counted.
-pub(crate) async fn locked(tx: &mut Tx<'_>, cx: &Context, identity: &str, purpose: Purpose) -> Result<Option<Timestamp>, Error> {
+pub(crate) async fn locked(
+    tx: &mut Tx<'_>,
+    cx: &Context,
+    identity: &str,
+    purpose: Purpose,
+) -> Result<Option<Timestamp>, Error> {
     let state = storage::failures::state(tx, cx.env, identity, purpose.as_str()).await?;
     Ok(state.and_then(|s| s.locked_at(cx.now)))
 }

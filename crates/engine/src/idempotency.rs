@@ -62,7 +62,13 @@ impl Refusal for ClaimError {
 }
 
 /// Claims a key for a request, in a step of its own that commits before the work begins.
-pub async fn claim(engine: &Engine, cx: &Context, route: String, key: String, fingerprint: [u8; 32]) -> Result<Claimed, ClaimError> {
+pub async fn claim(
+    engine: &Engine,
+    cx: &Context,
+    route: String,
+    key: String,
+    fingerprint: [u8; 32],
+) -> Result<Claimed, ClaimError> {
     let scope = match &cx.actor {
         Actor::ApiKey(id) => id.to_string(),
         other => other.id().unwrap_or_default(),
@@ -88,7 +94,6 @@ pub async fn claim(engine: &Engine, cx: &Context, route: String, key: String, fi
         }
     }
 }
-
 
 fn place(claim: &IdempotencyClaim) -> String {
     crypto::digest::sha256_hex(format!("{}\n{}\n{}", claim.scope, claim.route, claim.key).as_bytes())

@@ -35,4 +35,6 @@ pub mod users;
 pub use engine::{Engine, EngineSettings, Parts, Shared};
 pub use keys::Jwks;
 pub use storage::Error as StorageError;
-pub use storage::{sessions::Filter as SessionFilter, sessions::Key as SessionKey, users::Filter as UserFilter, users::Key as UserKey};
+pub use storage::{
+    sessions::Filter as SessionFilter, sessions::Key as SessionKey, users::Filter as UserFilter, users::Key as UserKey,
+};

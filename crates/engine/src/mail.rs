@@ -44,13 +44,16 @@ impl Letter {
                 format!("{code} is your {app} code"),
                 vec![
                     format!("Your code for {app} is {code}."),
-                    "It works for 10 minutes and only once. If you did not ask for it, you can ignore this message.".into(),
+                    "It works for 10 minutes and only once. If you did not ask for it, you can ignore this message."
+                        .into(),
                 ],
             ),
             Self::AccountExists => (
                 format!("You already have an account with {app}"),
                 vec![
-                    format!("Somebody, perhaps you, tried to sign up for {app} with this address. It already has an account."),
+                    format!(
+                        "Somebody, perhaps you, tried to sign up for {app} with this address. It already has an account."
+                    ),
                     "To get in, sign in instead. If it was not you, there is nothing you need to do.".into(),
                 ],
             ),
@@ -181,7 +184,8 @@ impl SendError {
 /// Sends a queued mail.
 pub(crate) async fn send(engine: &Engine, job: &storage::jobs::LeasedJob) -> Result<(), SendError> {
     let tenant = tenancy::tenant(engine, job.env).await?;
-    let plain = tenant.keys.open("jobs", "payload", &job.id.to_string(), &job.payload).map_err(|_| SendError::Unreadable)?;
+    let plain =
+        tenant.keys.open("jobs", "payload", &job.id.to_string(), &job.payload).map_err(|_| SendError::Unreadable)?;
     let queued: Queued = serde_json::from_slice(plain.expose()).map_err(|_| SendError::Unreadable)?;
     let Some(to) = queued.to else { return Ok(()) };
     let mail = Mail {

@@ -87,7 +87,9 @@ impl Refusal for MeError {
             Self::PasswordsOff => Kind::Invalid.code(codes::ADD_PASSWORD_DISABLED),
             Self::CurrentMissing => Kind::Invalid.code(codes::PARAM_NIL).param("current_password"),
             Self::CurrentWrong => Kind::Invalid.code(codes::PASSWORD_INCORRECT).param("current_password"),
-            Self::Locked { until } => Kind::Forbidden.code(codes::USER_LOCKED).with("lockout_expires_at", until.millis()),
+            Self::Locked { until } => {
+                Kind::Forbidden.code(codes::USER_LOCKED).with("lockout_expires_at", until.millis())
+            }
             Self::Password(error @ PasswordError::Policy) => error.verdict().param("new_password"),
             Self::Password(error) => error.verdict(),
             Self::Storage(_) => Verdict::Fault,
@@ -137,7 +139,13 @@ pub struct Profile {
 }
 
 /// Changes the profile.
-pub async fn update(engine: &Engine, cx: &Context, env: &Environment, user: UserId, change: Profile) -> Result<Person, MeError> {
+pub async fn update(
+    engine: &Engine,
+    cx: &Context,
+    env: &Environment,
+    user: UserId,
+    change: Profile,
+) -> Result<Person, MeError> {
     let attributes = &env.settings.attribute_settings;
     for (name, set, on) in [
         ("username", change.username.set().is_some(), attributes.username.enabled),
@@ -185,7 +193,13 @@ pub struct NewPassword {
 }
 
 /// Changes the password: the others' sessions end, and the mailbox hears of it.
-pub async fn change_password(engine: &Engine, cx: &Context, env: &Environment, me: &Session, change: NewPassword) -> Result<Person, MeError> {
+pub async fn change_password(
+    engine: &Engine,
+    cx: &Context,
+    env: &Environment,
+    me: &Session,
+    change: NewPassword,
+) -> Result<Person, MeError> {
     if !env.settings.attribute_settings.password.enabled {
         return Err(MeError::PasswordsOff);
     }
@@ -213,7 +227,8 @@ pub async fn change_password(engine: &Engine, cx: &Context, env: &Environment, m
                 sessions::revoke_all(tx, cx, settings, user, Some(mine)).await?;
             }
             if let Some(address) = person.primary_email().filter(|a| a.verified) {
-                mail::enqueue(tx, cx, &tenant.env, &tenant.keys, Letter::PasswordChanged, To::Address(address), None).await?;
+                mail::enqueue(tx, cx, &tenant.env, &tenant.keys, Letter::PasswordChanged, To::Address(address), None)
+                    .await?;
             }
             Ok(person)
         })
@@ -242,5 +257,7 @@ async fn check(
     if !passwords::verify(engine, Some(digest), current).await? {
         return Err(MeError::CurrentWrong);
     }
-    engine.write(cx, async move |tx, cx| Ok::<_, MeError>(guesses::succeed(tx, cx, &identity, Purpose::Password).await?)).await
+    engine
+        .write(cx, async move |tx, cx| Ok::<_, MeError>(guesses::succeed(tx, cx, &identity, Purpose::Password).await?))
+        .await
 }

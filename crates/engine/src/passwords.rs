@@ -59,7 +59,11 @@ pub(crate) async fn hash(engine: &Engine, password: Secret<String>) -> Result<Pa
 }
 
 /// Checks a password; without a stored hash it costs the same and is wrong.
-pub(crate) async fn verify(engine: &Engine, stored: Option<&PasswordDigest>, password: Secret<String>) -> Result<bool, PasswordError> {
+pub(crate) async fn verify(
+    engine: &Engine,
+    stored: Option<&PasswordDigest>,
+    password: Secret<String>,
+) -> Result<bool, PasswordError> {
     let pool = engine.shared().passwords();
     // What nobody can have as a password is wrong without a hash, for everybody alike.
     if check_length(&password).is_err() {
@@ -73,5 +77,6 @@ pub(crate) async fn verify(engine: &Engine, stored: Option<&PasswordDigest>, pas
 
 /// Whether a stored hash is older than today's parameters, or imported.
 pub(crate) fn is_outdated(engine: &Engine, stored: &PasswordDigest) -> bool {
-    StoredHash::parse(stored.as_str()).is_ok_and(|hash| crypto::password::needs_rehash(&hash, engine.shared().passwords().params()))
+    StoredHash::parse(stored.as_str())
+        .is_ok_and(|hash| crypto::password::needs_rehash(&hash, engine.shared().passwords().params()))
 }

@@ -24,7 +24,11 @@ pub(crate) struct Known {
 
 /// Finds whom an identifier means. A proven address is its owner's; an unproven one counts only when it is
 /// the primary address of exactly one person, so that nobody can claim another's mailbox into the way.
-pub(crate) async fn resolve(conn: &mut Conn, env: &Environment, identifier: &Identifier) -> Result<Option<Known>, StorageError> {
+pub(crate) async fn resolve(
+    conn: &mut Conn,
+    env: &Environment,
+    identifier: &Identifier,
+) -> Result<Option<Known>, StorageError> {
     match identifier.kind {
         IdentifierKind::EmailAddress => by_email(conn, env, &identifier.canonical).await,
         IdentifierKind::Username => {
@@ -35,7 +39,11 @@ pub(crate) async fn resolve(conn: &mut Conn, env: &Environment, identifier: &Ide
     }
 }
 
-pub(crate) async fn by_email(conn: &mut Conn, env: &Environment, canonical: &str) -> Result<Option<Known>, StorageError> {
+pub(crate) async fn by_email(
+    conn: &mut Conn,
+    env: &Environment,
+    canonical: &str,
+) -> Result<Option<Known>, StorageError> {
     let rows = storage::email_addresses::by_canonical(conn, env.id, canonical).await?;
     if let Some(address) = rows.iter().find(|r| r.verified) {
         return Ok(Some(Known { user: address.user_id, address: Some(address.clone()) }));
@@ -74,7 +82,13 @@ pub(crate) fn test_mode(settings: &Settings, kind: EnvironmentKind, is_test: boo
 pub struct TestRefused;
 
 /// Adds a person with proven addresses, the first of them primary, and tells of it.
-pub(crate) async fn insert(tx: &mut Tx<'_>, cx: &Context, env: &Environment, mut user: User, emails: &[Email]) -> Result<Person, StorageError> {
+pub(crate) async fn insert(
+    tx: &mut Tx<'_>,
+    cx: &Context,
+    env: &Environment,
+    mut user: User,
+    emails: &[Email],
+) -> Result<Person, StorageError> {
     let addresses: Vec<EmailAddress> = emails
         .iter()
         .map(|email| EmailAddress {
@@ -119,7 +133,12 @@ pub(crate) async fn drop_squatters(tx: &mut Tx<'_>, cx: &Context, proven: &Email
 }
 
 /// Writes a person whose row is held, and tells of it.
-pub(crate) async fn save(tx: &mut Tx<'_>, cx: &Context, settings: &Settings, person: &mut Person) -> Result<(), StorageError> {
+pub(crate) async fn save(
+    tx: &mut Tx<'_>,
+    cx: &Context,
+    settings: &Settings,
+    person: &mut Person,
+) -> Result<(), StorageError> {
     person.user.updated_at = cx.now;
     storage::users::save(tx, cx.env, person).await?;
     events::person(tx, cx, EventType::UserUpdated, person, settings).await
@@ -134,7 +153,8 @@ pub(crate) async fn show_lock(
     until: Option<domain::Timestamp>,
 ) -> Result<(), StorageError> {
     use domain::user::{Lock, LockedBy};
-    let mut person = storage::users::lock(tx, cx.env, user).await?.ok_or_else(|| tenancy::fault("a counted person is gone"))?;
+    let mut person =
+        storage::users::lock(tx, cx.env, user).await?.ok_or_else(|| tenancy::fault("a counted person is gone"))?;
     match (person.user.live_lock(cx.now), until) {
         // An operator's lock says more.
         (Some(lock), _) if lock.by == LockedBy::Operator => return Ok(()),

@@ -93,7 +93,13 @@ pub(crate) async fn begin(
 
 /// Lets older sessions give way: all others where one is allowed, the same person's on this client, the
 /// oldest over the cap.
-async fn make_room(tx: &mut Tx<'_>, cx: &Context, settings: &Settings, client: ClientId, user: UserId) -> Result<(), StorageError> {
+async fn make_room(
+    tx: &mut Tx<'_>,
+    cx: &Context,
+    settings: &Settings,
+    client: ClientId,
+    user: UserId,
+) -> Result<(), StorageError> {
     let on_client = storage::sessions::lock_live_of_client(tx, cx.env, client).await?;
     let cap = usize::try_from(settings.sessions.max_concurrent_sessions_per_client).unwrap_or(10);
     let mut stay = 0;
@@ -107,7 +113,9 @@ async fn make_room(tx: &mut Tx<'_>, cx: &Context, settings: &Settings, client: C
         }
     }
     if !settings.sessions.multi_session {
-        leave.extend(storage::sessions::lock_live_of_user(tx, cx.env, user).await?.into_iter().filter(|s| s.client_id != client));
+        leave.extend(
+            storage::sessions::lock_live_of_user(tx, cx.env, user).await?.into_iter().filter(|s| s.client_id != client),
+        );
     }
     for mut session in leave {
         finish(tx, cx, settings, &mut session, Ending::Replaced).await?;
@@ -159,13 +167,23 @@ pub async fn find(engine: &Engine, cx: &Context, id: SessionId) -> Result<Sessio
 }
 
 /// Finds a session of a client, in any state.
-pub async fn on_client(engine: &Engine, cx: &Context, client: ClientId, id: SessionId) -> Result<Session, SessionError> {
+pub async fn on_client(
+    engine: &Engine,
+    cx: &Context,
+    client: ClientId,
+    id: SessionId,
+) -> Result<Session, SessionError> {
     let session = find(engine, cx, id).await?;
     if session.client_id == client { Ok(session) } else { Err(SessionError::NotFound) }
 }
 
 /// The live sessions of a person on every client, newest activity first.
-pub async fn of_user(engine: &Engine, cx: &Context, env: &Environment, user: UserId) -> Result<Vec<Session>, StorageError> {
+pub async fn of_user(
+    engine: &Engine,
+    cx: &Context,
+    env: &Environment,
+    user: UserId,
+) -> Result<Vec<Session>, StorageError> {
     let sessions = storage::sessions::live_of_user(&mut *engine.read().await?, cx.env, user).await?;
     Ok(sessions.into_iter().filter(|s| s.status_at(cx.now, &env.settings.sessions).is_live()).collect())
 }
@@ -243,7 +261,12 @@ pub async fn revoke(engine: &Engine, cx: &Context, env: &Environment, id: Sessio
 }
 
 /// One page of the environment's sessions.
-pub async fn list(engine: &Engine, cx: &Context, filter: Filter, request: PageRequest<Key>) -> Result<Page<Session>, StorageError> {
+pub async fn list(
+    engine: &Engine,
+    cx: &Context,
+    filter: Filter,
+    request: PageRequest<Key>,
+) -> Result<Page<Session>, StorageError> {
     let (env, now) = (cx.env, cx.now);
     let counted = filter.clone();
     let total = engine.scan(async move |conn| storage::sessions::count(conn, env, &counted, now).await).await?;

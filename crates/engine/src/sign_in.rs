@@ -202,7 +202,8 @@ async fn issue(
             let to = target.map_or(To::Nobody, To::Address);
             // A test address takes the fixed code only where somebody has it.
             let is_test = sign_in.was_test && target.is_some();
-            let to_or_nobody = CodeTarget { canonical: &identifier.canonical, to, letter: Letter::VerificationCode, is_test };
+            let to_or_nobody =
+                CodeTarget { canonical: &identifier.canonical, to, letter: Letter::VerificationCode, is_test };
             challenges::issue_code(tx, cx, tenant, parent, Step::First, to_or_nobody).await?
         }
     };

@@ -195,7 +195,13 @@ pub async fn challenge(
 }
 
 /// Begins a sign-up, or goes on with the one that is open when nothing is sent.
-pub async fn create(engine: &Engine, cx: &Context, env: &Environment, client: ClientId, fields: Fields) -> Result<Moved, SignUpError> {
+pub async fn create(
+    engine: &Engine,
+    cx: &Context,
+    env: &Environment,
+    client: ClientId,
+    fields: Fields,
+) -> Result<Moved, SignUpError> {
     if fields.ticket.is_some() {
         return Err(SignUpError::Ticket);
     }
@@ -213,7 +219,8 @@ pub async fn create(engine: &Engine, cx: &Context, env: &Environment, client: Cl
                 if staged.is_empty() {
                     return Ok(Moved { sign_up: open, challenge: None, begun: None });
                 }
-                let mut open = storage::sign_ups::lock(tx, cx.env, client.id, open.id).await?.ok_or(SignUpError::NotFound)?;
+                let mut open =
+                    storage::sign_ups::lock(tx, cx.env, client.id, open.id).await?.ok_or(SignUpError::NotFound)?;
                 open.abandon(cx.now);
                 storage::sign_ups::save(tx, cx.env, &open).await?;
             }
@@ -276,7 +283,8 @@ impl Staged {
 
 /// Checks what was sent and hashes the password: one hash, whether the address is known or not.
 async fn stage(engine: &Engine, env: &Environment, fields: Fields) -> Result<(Staged, bool), SignUpError> {
-    let is_test = people::test_mode(&env.settings, env.kind, fields.email_address.as_ref().is_some_and(Email::is_test))?;
+    let is_test =
+        people::test_mode(&env.settings, env.kind, fields.email_address.as_ref().is_some_and(Email::is_test))?;
     let problems = fields.problems(env);
     if !problems.is_empty() {
         return Err(SignUpError::Fields(problems));

@@ -46,7 +46,9 @@ impl Tenant {
 
 /// Makes a key away from the worker threads: an RSA key takes up to seconds.
 pub(crate) async fn generate(algorithm: Algorithm, now: Timestamp) -> Result<NewSigningKey, SigningError> {
-    Ok(tokio::task::spawn_blocking(move || NewSigningKey::generate(algorithm, now)).await.map_err(|_| SigningError::Cut)??)
+    Ok(tokio::task::spawn_blocking(move || NewSigningKey::generate(algorithm, now))
+        .await
+        .map_err(|_| SigningError::Cut)??)
 }
 
 /// The algorithm of an environment's session tokens.
@@ -119,7 +121,9 @@ pub(crate) async fn keep_in_time(engine: &Engine, cx: &Context) -> Result<(), Si
         }
     }
     if rows.iter().any(|r| r.status == SigningKeyStatus::Retiring && r.retire_at.is_some_and(|at| cx.now >= at)) {
-        engine.write(cx, async move |tx, cx| Ok::<_, SigningError>(keys::retire_due(tx, cx.env, cx.now).await?)).await?;
+        engine
+            .write(cx, async move |tx, cx| Ok::<_, SigningError>(keys::retire_due(tx, cx.env, cx.now).await?))
+            .await?;
         engine.shared().tenants.forget(cx.env);
     }
     Ok(())

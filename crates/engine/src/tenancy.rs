@@ -135,7 +135,8 @@ pub async fn change(
     let id = cx.env;
     engine
         .write(cx, async move |tx, cx| {
-            let mut env = storage::environments::lock(tx, cx.env).await?.ok_or_else(|| fault("the environment is gone"))?;
+            let mut env =
+                storage::environments::lock(tx, cx.env).await?.ok_or_else(|| fault("the environment is gone"))?;
             change(&mut env, cx.now);
             env.updated_at = cx.now;
             storage::environments::save(tx, &env).await?;

@@ -133,7 +133,12 @@ async fn missing(engine: &Engine, cx: &Context, client: ClientId, id: SessionId)
 }
 
 /// Mints a token for a backend.
-pub async fn mint_for_backend(engine: &Engine, cx: &Context, env: &Environment, id: SessionId) -> Result<String, MintError> {
+pub async fn mint_for_backend(
+    engine: &Engine,
+    cx: &Context,
+    env: &Environment,
+    id: SessionId,
+) -> Result<String, MintError> {
     let (session, user) = {
         let mut conn = engine.read().await?;
         let session = storage::sessions::find(&mut conn, cx.env, id).await?.ok_or(MintError::NotFound)?;
@@ -166,7 +171,13 @@ enum Kindness<'a> {
     Cookie,
 }
 
-async fn sign(engine: &Engine, cx: &Context, env: &Environment, session: &Session, kind: Kindness<'_>) -> Result<String, MintError> {
+async fn sign(
+    engine: &Engine,
+    cx: &Context,
+    env: &Environment,
+    session: &Session,
+    kind: Kindness<'_>,
+) -> Result<String, MintError> {
     let algorithm = signing::session_algorithm(env);
     let mut tenant: Arc<Tenant> = tenancy::tenant(engine, cx.env).await?;
     if tenant.keys.signer(algorithm).is_none() {

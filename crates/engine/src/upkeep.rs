@@ -20,7 +20,9 @@ pub async fn tick(engine: &Engine) -> Result<(), Error> {
     }
     for env in tenancy::all(engine).await? {
         let cx = Context::system(env, now);
-        engine.write(&cx, async move |tx, cx| storage::sessions::stamp_expired(tx, cx.env, cx.now, BATCH).await).await?;
+        engine
+            .write(&cx, async move |tx, cx| storage::sessions::stamp_expired(tx, cx.env, cx.now, BATCH).await)
+            .await?;
         engine
             .write(&cx, async move |tx, cx| {
                 let idle = cx.now - Duration::from_secs(30 * 86_400);
@@ -47,6 +49,8 @@ async fn lead(engine: &Engine, now: Timestamp) -> Result<bool, Error> {
     let owner = std::process::id().to_string();
     engine
         .db()
-        .write(async move |tx: &mut Tx<'_>| storage::leases::acquire(tx, LEASE, &owner, now, Duration::from_secs(60)).await)
+        .write(async move |tx: &mut Tx<'_>| {
+            storage::leases::acquire(tx, LEASE, &owner, now, Duration::from_secs(60)).await
+        })
         .await
 }

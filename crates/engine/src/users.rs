@@ -64,7 +64,9 @@ impl From<StorageError> for UserError {
             StorageError::Conflict(c) if c.is_on("users_username", &["users.environment_id", "users.username_key"]) => {
                 Self::Taken("username")
             }
-            StorageError::Conflict(c) if c.is_on("users_external_id", &["users.environment_id", "users.external_id"]) => {
+            StorageError::Conflict(c)
+                if c.is_on("users_external_id", &["users.environment_id", "users.external_id"]) =>
+            {
                 Self::Taken("external_id")
             }
             _ => Self::Storage(error),
@@ -81,9 +83,10 @@ impl Refusal for UserError {
             Self::NotVerified => Kind::Invalid.code(codes::EMAIL_NOT_VERIFIED).param("primary_email_address_id"),
             Self::Digest => Kind::Invalid.code(codes::PASSWORD_HASH_INVALID).param("password_digest"),
             Self::Hasher => Kind::Invalid.code(codes::PARAM_VALUE_INVALID).param("password_hasher"),
-            Self::TooMany { retry_after, .. } => {
-                Kind::TooMany.code(codes::RATE_LIMIT_EXCEEDED).with("limit", 10).with("retry_after_seconds", *retry_after)
-            }
+            Self::TooMany { retry_after, .. } => Kind::TooMany
+                .code(codes::RATE_LIMIT_EXCEEDED)
+                .with("limit", 10)
+                .with("retry_after_seconds", *retry_after),
             Self::Password(error @ PasswordError::Policy) => error.verdict().param("password"),
             Self::Password(error) => error.verdict(),
             Self::Storage(_) => Verdict::Fault,
@@ -106,7 +109,12 @@ pub async fn count(engine: &Engine, cx: &Context, filter: Filter) -> Result<i64,
 }
 
 /// One page of the people who match.
-pub async fn list(engine: &Engine, cx: &Context, filter: Filter, request: PageRequest<Key>) -> Result<Page<Person>, StorageError> {
+pub async fn list(
+    engine: &Engine,
+    cx: &Context,
+    filter: Filter,
+    request: PageRequest<Key>,
+) -> Result<Page<Person>, StorageError> {
     let total = count(engine, cx, filter.clone()).await?;
     let env = cx.env;
     let mut page = if filter.is_empty() {

@@ -10,4 +10,6 @@ mod rotation;
 
 pub use environment_keys::{EnvironmentKeys, KeysError, load};
 pub use jwks::Jwks;
-pub use rotation::{AddKeyError, NewSigningKey, Rotation, add_data_key, insert_active, publish_next, rotate, retire_due};
+pub use rotation::{
+    AddKeyError, NewSigningKey, Rotation, add_data_key, insert_active, publish_next, retire_due, rotate,
+};

@@ -42,7 +42,12 @@ impl NewSigningKey {
 }
 
 /// Gives a new environment its data key.
-pub async fn add_data_key(tx: &mut Tx<'_>, master: &dyn WrapKey, env: EnvironmentId, now: Timestamp) -> Result<DataKey, AddKeyError> {
+pub async fn add_data_key(
+    tx: &mut Tx<'_>,
+    master: &dyn WrapKey,
+    env: EnvironmentId,
+    now: Timestamp,
+) -> Result<DataKey, AddKeyError> {
     let key = DataKey::generate();
     let wrapped = key.wrap(master, &env.to_string())?;
     storage::environments::insert_data_key(tx, env, key.id(), &wrapped, now).await?;
@@ -70,7 +75,10 @@ pub async fn insert_active(
 ) -> storage::Result<()> {
     let environment = env.to_string();
     let seal = |row: &str, plain: &[u8]| {
-        data_key.seal(&crypto::seal::Place { environment: &environment, table: "signing_keys", column: "private_key", row }, plain)
+        data_key.seal(
+            &crypto::seal::Place { environment: &environment, table: "signing_keys", column: "private_key", row },
+            plain,
+        )
     };
     storage::signing_keys::insert(tx, env, &key.sealed(seal, SigningKeyStatus::Active, now)).await
 }

@@ -101,7 +101,10 @@ pub async fn insert(tx: &mut Tx<'_>, key: &ApiKey, secret: &TokenHash) -> Result
 pub async fn revoke(tx: &mut Tx<'_>, env: EnvironmentId, id: ApiKeyId, now: Timestamp) -> Result<bool> {
     let hit = diesel::update(
         api_keys::table.filter(
-            api_keys::id.eq(id.to_string()).and(api_keys::environment_id.eq(env.to_string())).and(api_keys::revoked_at.is_null()),
+            api_keys::id
+                .eq(id.to_string())
+                .and(api_keys::environment_id.eq(env.to_string()))
+                .and(api_keys::revoked_at.is_null()),
         ),
     )
     .set(api_keys::revoked_at.eq(now.millis()))
@@ -113,7 +116,10 @@ pub async fn revoke(tx: &mut Tx<'_>, env: EnvironmentId, id: ApiKeyId, now: Time
 /// Notes when keys were last used.
 pub async fn touch(tx: &mut Tx<'_>, used: &[(ApiKeyId, Timestamp)]) -> Result<()> {
     for (id, when) in used {
-        diesel::update(api_keys::table.find(id.to_string())).set(api_keys::last_used_at.eq(when.millis())).execute(&mut **tx).await?;
+        diesel::update(api_keys::table.find(id.to_string()))
+            .set(api_keys::last_used_at.eq(when.millis()))
+            .execute(&mut **tx)
+            .await?;
     }
     Ok(())
 }

@@ -68,8 +68,13 @@ pub async fn find(conn: &mut Conn, env: EnvironmentId, id: ClientId) -> Result<O
 
 /// Finds a client and holds its row until the transaction ends: everything on one client is written under this lock.
 pub async fn lock(tx: &mut Tx<'_>, env: EnvironmentId, id: ClientId) -> Result<Option<Client>> {
-    let row: Option<Row> =
-        clients::table.find((env.to_string(), id.to_string())).select(Row::as_select()).locked().get_result(&mut **tx).await.optional()?;
+    let row: Option<Row> = clients::table
+        .find((env.to_string(), id.to_string()))
+        .select(Row::as_select())
+        .locked()
+        .get_result(&mut **tx)
+        .await
+        .optional()?;
     row.map(Client::try_from).transpose()
 }
 
@@ -81,8 +86,10 @@ pub async fn insert(tx: &mut Tx<'_>, env: EnvironmentId, client: &Client) -> Res
 
 /// Writes a client that was locked.
 pub async fn save(tx: &mut Tx<'_>, env: EnvironmentId, client: &Client) -> Result<()> {
-    let hit =
-        diesel::update(clients::table.find((env.to_string(), client.id.to_string()))).set(row(env, client)).execute(&mut **tx).await?;
+    let hit = diesel::update(clients::table.find((env.to_string(), client.id.to_string())))
+        .set(row(env, client))
+        .execute(&mut **tx)
+        .await?;
     one_row(hit, "clients")
 }
 

@@ -57,8 +57,12 @@ fn row(env: EnvironmentId, address: &EmailAddress) -> Row {
 
 /// Finds an address.
 pub async fn find(conn: &mut Conn, env: EnvironmentId, id: EmailAddressId) -> Result<Option<EmailAddress>> {
-    let row: Option<Row> =
-        email_addresses::table.find((env.to_string(), id.to_string())).select(Row::as_select()).first(conn).await.optional()?;
+    let row: Option<Row> = email_addresses::table
+        .find((env.to_string(), id.to_string()))
+        .select(Row::as_select())
+        .first(conn)
+        .await
+        .optional()?;
     row.map(EmailAddress::try_from).transpose()
 }
 
@@ -97,7 +101,11 @@ pub async fn of_user(conn: &mut Conn, env: EnvironmentId, user: UserId) -> Resul
 }
 
 /// The addresses of several people, oldest first, by person.
-pub(crate) async fn of_users(conn: &mut Conn, env: EnvironmentId, users: Vec<String>) -> Result<HashMap<UserId, Vec<EmailAddress>>> {
+pub(crate) async fn of_users(
+    conn: &mut Conn,
+    env: EnvironmentId,
+    users: Vec<String>,
+) -> Result<HashMap<UserId, Vec<EmailAddress>>> {
     let mut by_user: HashMap<UserId, Vec<EmailAddress>> = HashMap::new();
     if users.is_empty() {
         return Ok(by_user);

@@ -67,27 +67,37 @@ impl From<&Environment> for Row {
 
 /// Finds an environment.
 pub async fn find(conn: &mut Conn, id: EnvironmentId) -> Result<Option<Environment>> {
-    let row: Option<Row> = environments::table.find(id.to_string()).select(Row::as_select()).first(conn).await.optional()?;
+    let row: Option<Row> =
+        environments::table.find(id.to_string()).select(Row::as_select()).first(conn).await.optional()?;
     row.map(Environment::try_from).transpose()
 }
 
 /// Finds an environment and holds its row until the transaction ends.
 pub async fn lock(tx: &mut Tx<'_>, id: EnvironmentId) -> Result<Option<Environment>> {
-    let row: Option<Row> =
-        environments::table.find(id.to_string()).select(Row::as_select()).locked().get_result(&mut **tx).await.optional()?;
+    let row: Option<Row> = environments::table
+        .find(id.to_string())
+        .select(Row::as_select())
+        .locked()
+        .get_result(&mut **tx)
+        .await
+        .optional()?;
     row.map(Environment::try_from).transpose()
 }
 
 /// All environments, oldest first.
 pub async fn list(conn: &mut Conn) -> Result<Vec<Environment>> {
-    let rows: Vec<Row> =
-        environments::table.select(Row::as_select()).order((environments::created_at.asc(), environments::id.asc())).load(conn).await?;
+    let rows: Vec<Row> = environments::table
+        .select(Row::as_select())
+        .order((environments::created_at.asc(), environments::id.asc()))
+        .load(conn)
+        .await?;
     rows.into_iter().map(Environment::try_from).collect()
 }
 
 /// The versions of what processes cache, by environment.
 pub async fn versions(conn: &mut Conn) -> Result<Vec<(EnvironmentId, i64)>> {
-    let rows: Vec<(String, i64)> = environments::table.select((environments::id, environments::config_version)).load(conn).await?;
+    let rows: Vec<(String, i64)> =
+        environments::table.select((environments::id, environments::config_version)).load(conn).await?;
     rows.into_iter().map(|(id, version)| Ok((read(&id, "environments.id")?, version))).collect()
 }
 
@@ -116,13 +126,15 @@ pub async fn bump(tx: &mut Tx<'_>, id: EnvironmentId) -> Result<()> {
 
 /// Every address that leads to an environment: host, first path segment, environment.
 pub async fn hosts(conn: &mut Conn) -> Result<Vec<(String, String, EnvironmentId)>> {
-    let rows: Vec<(String, String, String)> = hosts::table.select((hosts::host, hosts::segment, hosts::environment_id)).load(conn).await?;
+    let rows: Vec<(String, String, String)> =
+        hosts::table.select((hosts::host, hosts::segment, hosts::environment_id)).load(conn).await?;
     rows.into_iter().map(|(host, segment, id)| Ok((host, segment, read(&id, "hosts.environment_id")?))).collect()
 }
 
 /// The environment behind one address.
 pub async fn by_host(conn: &mut Conn, host: &str, segment: &str) -> Result<Option<EnvironmentId>> {
-    let id: Option<String> = hosts::table.find((host, segment)).select(hosts::environment_id).first(conn).await.optional()?;
+    let id: Option<String> =
+        hosts::table.find((host, segment)).select(hosts::environment_id).first(conn).await.optional()?;
     id.map(|id| read(&id, "hosts.environment_id")).transpose()
 }
 
@@ -146,7 +158,13 @@ pub async fn wrapped_data_keys(conn: &mut Conn, env: EnvironmentId) -> Result<Ve
 }
 
 /// Adds a wrapped data key.
-pub async fn insert_data_key(tx: &mut Tx<'_>, env: EnvironmentId, id: &str, wrapped: &str, now: Timestamp) -> Result<()> {
+pub async fn insert_data_key(
+    tx: &mut Tx<'_>,
+    env: EnvironmentId,
+    id: &str,
+    wrapped: &str,
+    now: Timestamp,
+) -> Result<()> {
     diesel::insert_into(data_keys::table)
         .values((
             data_keys::environment_id.eq(env.to_string()),

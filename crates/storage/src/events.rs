@@ -203,12 +203,8 @@ async fn sequence_one(conn: &mut Conn, environment: &str, max: usize) -> Result<
 
 /// Becomes the sequencer of an environment until the transaction ends; none while there is another.
 async fn lock_position(conn: &mut Conn, environment: &str) -> Result<Option<i64>> {
-    let query = || {
-        event_positions::table
-            .find(environment.to_owned())
-            .select(event_positions::last_position)
-            .locked_skipping()
-    };
+    let query =
+        || event_positions::table.find(environment.to_owned()).select(event_positions::last_position).locked_skipping();
     if let Some(last) = query().get_result(conn).await.optional()? {
         return Ok(Some(last));
     }
@@ -255,9 +251,7 @@ pub async fn find(conn: &mut Conn, env: EnvironmentId, id: EventId) -> Result<Op
 
 #[diesel::dsl::auto_type(no_type_alias)]
 fn payload_of_event() -> _ {
-    event_payloads::environment_id
-        .eq(events::environment_id)
-        .and(event_payloads::event_id.eq(events::id))
+    event_payloads::environment_id.eq(events::environment_id).and(event_payloads::event_id.eq(events::id))
 }
 
 /// The position of the newest event that readers can see; 0 before the first.

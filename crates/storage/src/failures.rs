@@ -138,9 +138,7 @@ async fn lock(conn: &mut Conn, env: EnvironmentId, identity: &str, purpose: &str
 /// Forgets the failures of one purpose: the attempt was right.
 pub async fn succeed(tx: &mut Tx<'_>, env: EnvironmentId, identity: &str, purpose: &str) -> Result<()> {
     let conn: &mut Conn = tx;
-    diesel::delete(counters::table.find((env.to_string(), identity, purpose)))
-        .execute(conn)
-        .await?;
+    diesel::delete(counters::table.find((env.to_string(), identity, purpose))).execute(conn).await?;
     Ok(())
 }
 

@@ -49,11 +49,9 @@ impl std::fmt::Debug for ClaimState {
             Self::Fresh => f.write_str("Fresh"),
             Self::Running => f.write_str("Running"),
             Self::Mismatch => f.write_str("Mismatch"),
-            Self::Done { status, sealed, .. } => f
-                .debug_struct("Done")
-                .field("status", status)
-                .field("sealed", sealed)
-                .finish_non_exhaustive(),
+            Self::Done { status, sealed, .. } => {
+                f.debug_struct("Done").field("status", status).field("sealed", sealed).finish_non_exhaustive()
+            }
         }
     }
 }

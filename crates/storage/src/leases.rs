@@ -13,11 +13,7 @@ use std::time::Duration;
 pub async fn acquire(tx: &mut Tx<'_>, name: &str, owner: &str, now: Timestamp, lease_for: Duration) -> Result<bool> {
     let conn: &mut Conn = tx;
     let take = diesel::insert_into(leases::table)
-        .values((
-            leases::name.eq(name),
-            leases::owner.eq(owner),
-            leases::expires_at.eq((now + lease_for).millis()),
-        ))
+        .values((leases::name.eq(name), leases::owner.eq(owner), leases::expires_at.eq((now + lease_for).millis())))
         .on_conflict(leases::name)
         .do_update()
         .set((leases::owner.eq(excluded(leases::owner)), leases::expires_at.eq(excluded(leases::expires_at))));
@@ -29,9 +25,6 @@ pub async fn acquire(tx: &mut Tx<'_>, name: &str, owner: &str, now: Timestamp, l
 /// Gives a lease back; false when it is not the owner's any more.
 pub async fn release(tx: &mut Tx<'_>, name: &str, owner: &str) -> Result<bool> {
     let conn: &mut Conn = tx;
-    let hit = diesel::delete(leases::table.find(name))
-        .filter(leases::owner.eq(owner))
-        .execute(conn)
-        .await?;
+    let hit = diesel::delete(leases::table.find(name)).filter(leases::owner.eq(owner)).execute(conn).await?;
     Ok(hit == 1)
 }

@@ -6,7 +6,9 @@ use std::str::FromStr;
 
 /// A stored value that no version of ours has written.
 pub(crate) fn corrupt(column: &'static str) -> Error {
-    Error::from(diesel::result::Error::DeserializationError(format!("{column} holds a value that is none of ours").into()))
+    Error::from(diesel::result::Error::DeserializationError(
+        format!("{column} holds a value that is none of ours").into(),
+    ))
 }
 
 /// Reads an id or another value with a text form.
@@ -31,5 +33,11 @@ pub(crate) fn at_or_never(millis: i64) -> Option<Timestamp> {
 
 /// A change must have hit exactly the row it was meant for.
 pub(crate) fn one_row(hit: usize, table: &'static str) -> Result<()> {
-    if hit == 1 { Ok(()) } else { Err(Error::from(diesel::result::Error::DeserializationError(format!("a change of {table} hit {hit} rows").into()))) }
+    if hit == 1 {
+        Ok(())
+    } else {
+        Err(Error::from(diesel::result::Error::DeserializationError(
+            format!("a change of {table} hit {hit} rows").into(),
+        )))
+    }
 }

@@ -86,20 +86,34 @@ const LIVE: [&str; 2] = ["active", "pending"];
 
 /// Finds a session.
 pub async fn find(conn: &mut Conn, env: EnvironmentId, id: SessionId) -> Result<Option<Session>> {
-    let row: Option<Row> =
-        sessions::table.find((env.to_string(), id.to_string())).select(Row::as_select()).first(conn).await.optional()?;
+    let row: Option<Row> = sessions::table
+        .find((env.to_string(), id.to_string()))
+        .select(Row::as_select())
+        .first(conn)
+        .await
+        .optional()?;
     row.map(Session::try_from).transpose()
 }
 
 /// Finds a session and holds its row until the transaction ends.
 pub async fn lock(tx: &mut Tx<'_>, env: EnvironmentId, id: SessionId) -> Result<Option<Session>> {
-    let row: Option<Row> =
-        sessions::table.find((env.to_string(), id.to_string())).select(Row::as_select()).locked().get_result(&mut **tx).await.optional()?;
+    let row: Option<Row> = sessions::table
+        .find((env.to_string(), id.to_string()))
+        .select(Row::as_select())
+        .locked()
+        .get_result(&mut **tx)
+        .await
+        .optional()?;
     row.map(Session::try_from).transpose()
 }
 
 /// The sessions of a client that were not over when last written, or came to their end after `since`; newest activity first.
-pub async fn of_client(conn: &mut Conn, env: EnvironmentId, client: ClientId, since: Timestamp) -> Result<Vec<Session>> {
+pub async fn of_client(
+    conn: &mut Conn,
+    env: EnvironmentId,
+    client: ClientId,
+    since: Timestamp,
+) -> Result<Vec<Session>> {
     let rows: Vec<Row> = sessions::table
         .filter(
             sessions::environment_id
@@ -152,7 +166,10 @@ pub async fn client_knows(conn: &mut Conn, env: EnvironmentId, client: ClientId,
 pub async fn live_of_user(conn: &mut Conn, env: EnvironmentId, user: UserId) -> Result<Vec<Session>> {
     let rows: Vec<Row> = sessions::table
         .filter(
-            sessions::environment_id.eq(env.to_string()).and(sessions::user_id.eq(user.to_string())).and(sessions::status.eq_any(LIVE)),
+            sessions::environment_id
+                .eq(env.to_string())
+                .and(sessions::user_id.eq(user.to_string()))
+                .and(sessions::status.eq_any(LIVE)),
         )
         .order((sessions::last_active_at.desc(), sessions::id.desc()))
         .select(Row::as_select())
@@ -165,7 +182,10 @@ pub async fn live_of_user(conn: &mut Conn, env: EnvironmentId, user: UserId) -> 
 pub async fn lock_live_of_user(tx: &mut Tx<'_>, env: EnvironmentId, user: UserId) -> Result<Vec<Session>> {
     let rows: Vec<Row> = sessions::table
         .filter(
-            sessions::environment_id.eq(env.to_string()).and(sessions::user_id.eq(user.to_string())).and(sessions::status.eq_any(LIVE)),
+            sessions::environment_id
+                .eq(env.to_string())
+                .and(sessions::user_id.eq(user.to_string()))
+                .and(sessions::status.eq_any(LIVE)),
         )
         .order(sessions::id.asc())
         .select(Row::as_select())
@@ -244,10 +264,20 @@ pub struct Mintable {
 type MintRow = (Row, Vec<u8>, bool, Option<String>, Option<i64>);
 
 /// Reads what a mint needs: the session, its client's secret and what stands against its person.
-pub async fn mintable(conn: &mut Conn, env: EnvironmentId, client: ClientId, id: SessionId) -> Result<Option<Mintable>> {
+pub async fn mintable(
+    conn: &mut Conn,
+    env: EnvironmentId,
+    client: ClientId,
+    id: SessionId,
+) -> Result<Option<Mintable>> {
     let row: Option<MintRow> = sessions::table
-        .inner_join(clients::table.on(clients::environment_id.eq(sessions::environment_id).and(clients::id.eq(sessions::client_id))))
-        .inner_join(users::table.on(users::environment_id.eq(sessions::environment_id).and(users::id.eq(sessions::user_id))))
+        .inner_join(
+            clients::table
+                .on(clients::environment_id.eq(sessions::environment_id).and(clients::id.eq(sessions::client_id))),
+        )
+        .inner_join(
+            users::table.on(users::environment_id.eq(sessions::environment_id).and(users::id.eq(sessions::user_id))),
+        )
         .filter(
             sessions::environment_id
                 .eq(env.to_string())
@@ -261,9 +291,10 @@ pub async fn mintable(conn: &mut Conn, env: EnvironmentId, client: ClientId, id:
     let Some((session, secret, banned, locked_by, locked_until)) = row else { return Ok(None) };
     let lock = match locked_by {
         None => None,
-        Some(by) => {
-            Some(Lock { until: locked_until.map(at), by: LockedBy::parse(&by).ok_or_else(|| corrupt("users.locked_by"))? })
-        }
+        Some(by) => Some(Lock {
+            until: locked_until.map(at),
+            by: LockedBy::parse(&by).ok_or_else(|| corrupt("users.locked_by"))?,
+        }),
     };
     Ok(Some(Mintable {
         session: Session::try_from(session)?,
@@ -344,7 +375,11 @@ pub async fn page(
                     query.filter($column.lt(*value).or($column.eq(*value).and(sessions::id.lt(id.clone()))))
                 };
             }
-            if ascending { query.order(($column.asc(), sessions::id.asc())) } else { query.order(($column.desc(), sessions::id.desc())) }
+            if ascending {
+                query.order(($column.asc(), sessions::id.asc()))
+            } else {
+                query.order(($column.desc(), sessions::id.desc()))
+            }
         }};
     }
     let query = filtered(env, filter, now);

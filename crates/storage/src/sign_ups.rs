@@ -40,7 +40,8 @@ impl TryFrom<Row> for SignUp {
     fn try_from(row: Row) -> Result<Self> {
         let email_address =
             row.email_address.map(|e| Email::parse(&e).map_err(|_| corrupt("sign_ups.email_address"))).transpose()?;
-        let username = row.username.map(|u| Username::parse(&u).map_err(|_| corrupt("sign_ups.username"))).transpose()?;
+        let username =
+            row.username.map(|u| Username::parse(&u).map_err(|_| corrupt("sign_ups.username"))).transpose()?;
         Ok(Self {
             id: read(&row.id, "sign_ups.id")?,
             client_id: read(&row.client_id, "sign_ups.client_id")?,

@@ -57,7 +57,10 @@ impl TryFrom<Row> for User {
             first_name: row.first_name,
             last_name: row.last_name,
             password_digest: row.password_digest.map(PasswordDigest::new),
-            primary_email_address_id: read_opt(row.primary_email_address_id.as_ref(), "users.primary_email_address_id")?,
+            primary_email_address_id: read_opt(
+                row.primary_email_address_id.as_ref(),
+                "users.primary_email_address_id",
+            )?,
             banned: row.banned,
             lock,
             last_sign_in_at: at_or_never(row.last_sign_in_at),
@@ -116,8 +119,13 @@ pub async fn person(conn: &mut Conn, env: EnvironmentId, id: UserId) -> Result<O
 /// Finds a person with the addresses and holds the row until the transaction ends: everything about one
 /// person is written under this lock.
 pub async fn lock(tx: &mut Tx<'_>, env: EnvironmentId, id: UserId) -> Result<Option<Person>> {
-    let row: Option<Row> =
-        users::table.find((env.to_string(), id.to_string())).select(Row::as_select()).locked().get_result(&mut **tx).await.optional()?;
+    let row: Option<Row> = users::table
+        .find((env.to_string(), id.to_string()))
+        .select(Row::as_select())
+        .locked()
+        .get_result(&mut **tx)
+        .await
+        .optional()?;
     let Some(row) = row else { return Ok(None) };
     let email_addresses = crate::email_addresses::of_user(tx, env, id).await?;
     Ok(Some(Person { user: User::try_from(row)?, email_addresses }))
@@ -161,7 +169,13 @@ pub async fn save(tx: &mut Tx<'_>, env: EnvironmentId, person: &Person) -> Resul
 }
 
 /// Replaces a password hash by one of the same password, if it is still the one that was checked.
-pub async fn rehash(tx: &mut Tx<'_>, env: EnvironmentId, id: UserId, from: &PasswordDigest, to: &PasswordDigest) -> Result<bool> {
+pub async fn rehash(
+    tx: &mut Tx<'_>,
+    env: EnvironmentId,
+    id: UserId,
+    from: &PasswordDigest,
+    to: &PasswordDigest,
+) -> Result<bool> {
     let hit = diesel::update(
         users::table.find((env.to_string(), id.to_string())).filter(users::password_digest.eq(from.as_str())),
     )
@@ -173,17 +187,21 @@ pub async fn rehash(tx: &mut Tx<'_>, env: EnvironmentId, id: UserId, from: &Pass
 
 /// Notes when people were last active; never moves a time back.
 pub async fn touch(tx: &mut Tx<'_>, env: EnvironmentId, id: UserId, when: Timestamp) -> Result<()> {
-    diesel::update(users::table.find((env.to_string(), id.to_string())).filter(users::last_active_at.lt(when.millis())))
-        .set(users::last_active_at.eq(when.millis()))
-        .execute(&mut **tx)
-        .await?;
+    diesel::update(
+        users::table.find((env.to_string(), id.to_string())).filter(users::last_active_at.lt(when.millis())),
+    )
+    .set(users::last_active_at.eq(when.millis()))
+    .execute(&mut **tx)
+    .await?;
     Ok(())
 }
 
 /// Deletes a person and the addresses; the id stays taken.
 pub async fn delete(tx: &mut Tx<'_>, env: EnvironmentId, id: UserId, now: Timestamp) -> Result<()> {
     let key = (env.to_string(), id.to_string());
-    diesel::delete(emails::table.filter(emails::environment_id.eq(&key.0).and(emails::user_id.eq(&key.1)))).execute(&mut **tx).await?;
+    diesel::delete(emails::table.filter(emails::environment_id.eq(&key.0).and(emails::user_id.eq(&key.1))))
+        .execute(&mut **tx)
+        .await?;
     let hit = diesel::delete(users::table.find((key.0.clone(), key.1.clone()))).execute(&mut **tx).await?;
     one_row(hit, "users")?;
     diesel::insert_into(deleted_users::table)
@@ -297,7 +315,12 @@ pub async fn count(conn: &mut Conn, env: EnvironmentId, filter: &Filter) -> Resu
 }
 
 /// One page of the people who match, `limit + 1` rows at most, and without its total.
-pub async fn page(conn: &mut Conn, env: EnvironmentId, filter: &Filter, request: &PageRequest<Key>) -> Result<Page<Person>> {
+pub async fn page(
+    conn: &mut Conn,
+    env: EnvironmentId,
+    filter: &Filter,
+    request: &PageRequest<Key>,
+) -> Result<Page<Person>> {
     macro_rules! ordered {
         ($query:expr, $column:expr) => {{
             let mut query = $query;
@@ -309,7 +332,11 @@ pub async fn page(conn: &mut Conn, env: EnvironmentId, filter: &Filter, request:
                     query.filter($column.lt(*value).or($column.eq(*value).and(users::id.lt(id.clone()))))
                 };
             }
-            if ascending { query.order(($column.asc(), users::id.asc())) } else { query.order(($column.desc(), users::id.desc())) }
+            if ascending {
+                query.order(($column.asc(), users::id.asc()))
+            } else {
+                query.order(($column.desc(), users::id.desc()))
+            }
         }};
     }
     let query = filtered(env, filter);

@@ -19,6 +19,7 @@ impl TestClock {
 }
 
 impl Clock for TestClock {
+    #[expect(clippy::disallowed_methods, reason = "this is the clock of the tests")]
     fn now(&self) -> Timestamp {
         let since = SystemTime::now().duration_since(UNIX_EPOCH).unwrap_or_default();
         let millis = i64::try_from(since.as_millis()).unwrap_or(i64::MAX);

@@ -28,13 +28,13 @@ impl MakeWriter<'_> for Keeper {
 pub(crate) fn install() {
     static ONCE: Once = Once::new();
     ONCE.call_once(|| {
-        let subscriber = tracing_subscriber::fmt().with_ansi(false).with_max_level(tracing::Level::DEBUG);
+        let subscriber = tracing_subscriber::fmt().with_ansi(false).with_max_level(tracing::Level::INFO);
         // A test that set a subscriber of its own keeps it.
         subscriber.with_writer(Keeper).try_init().ok();
     });
 }
 
-/// Everything that was logged so far, by all tests of the process, at `debug` and above.
+/// Everything that was logged so far, by all tests of the process, at `info` and above.
 pub fn logs() -> String {
     String::from_utf8_lossy(&KEPT.lock().unwrap_or_else(PoisonError::into_inner)).into_owned()
 }

@@ -149,6 +149,7 @@ fn address(listener: &TcpListener) -> std::net::SocketAddr {
     listener.local_addr().expect("a bound listener has an address")
 }
 
+#[expect(clippy::disallowed_methods, reason = "this client is the callers, not the platform")]
 fn http() -> reqwest::Client {
     let builder = reqwest::Client::builder().no_proxy().redirect(reqwest::redirect::Policy::none());
     builder.timeout(Duration::from_secs(60)).build().expect("a client can be built")

@@ -145,7 +145,9 @@ async fn signed_in(asked: &Asked, env: &Environment) -> Result<engine::callers::
     match Bearer::of(&asked.req) {
         // A bad bearer is refused, never replaced by a cookie.
         Bearer::Unreadable => return Err(ApiError::refuse(Kind::Unauthenticated, code::SESSION_TOKEN_INVALID)),
-        Bearer::Token(token) => return Ok(engine::callers::signed_in(engine, env, &Credential::Bearer(token), now).await?),
+        Bearer::Token(token) => {
+            return Ok(engine::callers::signed_in(engine, env, &Credential::Bearer(token), now).await?);
+        }
         Bearer::Absent => {}
     }
     let mut refused = None;

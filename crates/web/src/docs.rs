@@ -6,7 +6,9 @@ use domain::Surface;
 use utoipa::ToSchema;
 use utoipa::openapi::path::{HttpMethod, Operation, Parameter, ParameterBuilder, ParameterIn, PathItem};
 use utoipa::openapi::schema::{AdditionalProperties, ArrayItems, ObjectBuilder, Schema, Type};
-use utoipa::openapi::security::{ApiKey, ApiKeyValue, HttpAuthScheme, HttpBuilder, SecurityRequirement, SecurityScheme};
+use utoipa::openapi::security::{
+    ApiKey, ApiKeyValue, HttpAuthScheme, HttpBuilder, SecurityRequirement, SecurityScheme,
+};
 use utoipa::openapi::{Components, InfoBuilder, LicenseBuilder, OpenApi, RefOr, Required};
 use utoipa_actix_web::AppExt;
 use utoipa_actix_web::service_config::ServiceConfig;
@@ -25,7 +27,8 @@ pub fn document(surface: Surface, routes: fn(&mut ServiceConfig<'_>)) -> OpenApi
         .license(Some(LicenseBuilder::new().name("Apache-2.0").identifier(Some("Apache-2.0")).build()))
         .build();
     let components = document.components.get_or_insert_with(Components::new);
-    let mut schemas = vec![(api::ErrorResponse::name().into_owned(), <api::ErrorResponse as utoipa::PartialSchema>::schema())];
+    let mut schemas =
+        vec![(api::ErrorResponse::name().into_owned(), <api::ErrorResponse as utoipa::PartialSchema>::schema())];
     api::ErrorResponse::schemas(&mut schemas);
     components.schemas.extend(schemas);
     for (name, scheme) in schemes(surface) {
@@ -49,15 +52,19 @@ fn schemes(surface: Surface) -> Vec<(&'static str, SecurityScheme)> {
     let bearer = |text: &str| {
         SecurityScheme::Http(HttpBuilder::new().scheme(HttpAuthScheme::Bearer).description(Some(text)).build())
     };
-    let cookie = |name: &str, text: &str| {
-        SecurityScheme::ApiKey(ApiKey::Cookie(ApiKeyValue::with_description(name, text)))
-    };
+    let cookie =
+        |name: &str, text: &str| SecurityScheme::ApiKey(ApiKey::Cookie(ApiKeyValue::with_description(name, text)));
     match surface {
-        Surface::Bapi => vec![("secret_key", bearer("A secret key of the environment: `sk_test_...` or `sk_live_...`."))],
+        Surface::Bapi => {
+            vec![("secret_key", bearer("A secret key of the environment: `sk_test_...` or `sk_live_...`."))]
+        }
         _ => vec![
             ("client", cookie(crate::cookies::CLIENT, "The device's cookie.")),
             ("session", bearer("A session token.")),
-            ("session_cookie", cookie(crate::cookies::SESSION, "The session token of the browser, for this API alone.")),
+            (
+                "session_cookie",
+                cookie(crate::cookies::SESSION, "The session token of the browser, for this API alone."),
+            ),
         ],
     }
 }
@@ -71,7 +78,9 @@ fn complete(operation: &mut Operation, path: &str) {
     operation.tags = Some(vec![group.to_owned()]);
     let parameters = operation.parameters.get_or_insert_default();
     for name in parameter_names(path) {
-        let known = parameters.iter().any(|p| matches!(p, RefOr::T(p) if p.name == name && p.parameter_in == ParameterIn::Path));
+        let known = parameters
+            .iter()
+            .any(|p| matches!(p, RefOr::T(p) if p.name == name && p.parameter_in == ParameterIn::Path));
         if !known {
             parameters.push(RefOr::T(path_parameter(name)));
         }
@@ -90,7 +99,12 @@ fn path_parameter(name: &str) -> Parameter {
     if let Some((_, prefix)) = PATH_IDS.iter().find(|(known, _)| *known == name) {
         schema = schema.pattern(Some(format!("^{prefix}_[0-9A-HJKMNP-TV-Z]{{26}}$")));
     }
-    ParameterBuilder::new().name(name).parameter_in(ParameterIn::Path).required(Required::True).schema(Some(schema)).build()
+    ParameterBuilder::new()
+        .name(name)
+        .parameter_in(ParameterIn::Path)
+        .required(Required::True)
+        .schema(Some(schema))
+        .build()
 }
 
 /// `get_sign_in` becomes `getSignIn`; what is camel case already stays.
@@ -153,7 +167,8 @@ pub(crate) fn routes_of(document: &OpenApi) -> Routes {
     let segment = |text: &str| {
         if text.starts_with('{') { Segment::Any } else { Segment::Fixed(text.to_owned()) }
     };
-    let routes = document.paths.paths.iter().map(|(path, item)| (path.split('/').map(segment).collect(), methods(item)));
+    let routes =
+        document.paths.paths.iter().map(|(path, item)| (path.split('/').map(segment).collect(), methods(item)));
     Routes(routes.collect())
 }
 

@@ -128,7 +128,14 @@ impl Limits {
     }
 
     /// Counts a request, or refuses it.
-    fn take(&self, name: &str, default: Allowance, env: &Environment, key: &str, now: i64) -> Result<Rate, (Rate, u64)> {
+    fn take(
+        &self,
+        name: &str,
+        default: Allowance,
+        env: &Environment,
+        key: &str,
+        now: i64,
+    ) -> Result<Rate, (Rate, u64)> {
         let allowance = self.settings.buckets.get(name).copied().unwrap_or(default);
         let allowance = match env.kind {
             EnvironmentKind::Production => allowance,
@@ -207,7 +214,8 @@ fn count(
         }
         Err((rate, seconds)) => {
             state.note_rate(rate);
-            let problem = Problem { kind: Kind::TooMany, code: code::RATE_LIMIT_EXCEEDED, meta: serde_json::Map::new() };
+            let problem =
+                Problem { kind: Kind::TooMany, code: code::RATE_LIMIT_EXCEEDED, meta: serde_json::Map::new() };
             Err(ApiError::problem(problem.with("limit", rate.limit).with("retry_after_seconds", seconds)))
         }
     }

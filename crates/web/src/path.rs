@@ -5,9 +5,7 @@ use crate::state::after_caller;
 use actix_web::dev::Payload;
 use actix_web::{FromRequest, HttpRequest};
 use domain::code::{self, Code};
-use domain::{
-    ApiKeyId, ChallengeId, ClientId, EmailAddressId, Kind, SessionId, SignInId, SignUpId, UserId,
-};
+use domain::{ApiKeyId, ChallengeId, ClientId, EmailAddressId, Kind, SessionId, SignInId, SignUpId, UserId};
 use futures_util::future::LocalBoxFuture;
 use std::str::FromStr;
 

@@ -38,7 +38,9 @@ pub fn app(
     parts: AppParts,
     engine: Engine,
     routes: fn(&mut ServiceConfig<'_>),
-) -> App<impl ServiceFactory<ServiceRequest, Config = (), Response = ServiceResponse<BoxBody>, Error = Error, InitError = ()>> {
+) -> App<
+    impl ServiceFactory<ServiceRequest, Config = (), Response = ServiceResponse<BoxBody>, Error = Error, InitError = ()>,
+> {
     let (app, document) = App::new().into_utoipa_app().configure(routes).split_for_parts();
     app.app_data(Data::new(engine.clone()))
         .app_data(Data::from(Arc::clone(&parts.limits)))

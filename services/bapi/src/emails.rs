@@ -10,7 +10,10 @@ use utoipa_actix_web::service_config::ServiceConfig;
 use web::{ApiError, ApiErrors, Form, FromForm, Id, NoContent, SecretKey, Write};
 
 pub(crate) fn routes(app: &mut ServiceConfig<'_>) {
-    app.service(create_email_address).service(get_email_address).service(update_email_address).service(delete_email_address);
+    app.service(create_email_address)
+        .service(get_email_address)
+        .service(update_email_address)
+        .service(delete_email_address);
 }
 
 /// An address to add.
@@ -100,7 +103,11 @@ async fn update_email_address(
 /// Deletes an address; the oldest proven one takes the place of a primary one.
 #[utoipa::path(responses((status = 204), ApiErrors))]
 #[delete("/v1/email-addresses/{email_address_id}")]
-async fn delete_email_address(caller: SecretKey, engine: Data<Engine>, Id(id): Id<EmailAddressId>) -> Result<NoContent, ApiError> {
+async fn delete_email_address(
+    caller: SecretKey,
+    engine: Data<Engine>,
+    Id(id): Id<EmailAddressId>,
+) -> Result<NoContent, ApiError> {
     let owner = emails::find(&engine, &caller.cx, id).await?.user_id;
     emails::remove(&engine, &caller.cx, owner, id, emails::Remover::Backend).await?;
     Ok(NoContent)

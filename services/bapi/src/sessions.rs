@@ -108,7 +108,11 @@ async fn page(
 /// Shows a session.
 #[utoipa::path(responses((status = 200, body = api::Session), ApiErrors))]
 #[get("/v1/sessions/{session_id}")]
-async fn get_session(caller: SecretKey, engine: Data<Engine>, Id(id): Id<SessionId>) -> Result<Json<api::Session>, ApiError> {
+async fn get_session(
+    caller: SecretKey,
+    engine: Data<Engine>,
+    Id(id): Id<SessionId>,
+) -> Result<Json<api::Session>, ApiError> {
     let session = sessions::find(&engine, &caller.cx, id).await?;
     Ok(Json(api::Session::new(&session, &caller.env.settings, caller.cx.now)))
 }
@@ -116,7 +120,11 @@ async fn get_session(caller: SecretKey, engine: Data<Engine>, Id(id): Id<Session
 /// Ends a session at once; the next mint is refused.
 #[utoipa::path(responses((status = 200, body = api::Session), ApiErrors))]
 #[post("/v1/sessions/{session_id}/revoke")]
-async fn revoke_session(caller: SecretKey, engine: Data<Engine>, Id(id): Id<SessionId>) -> Result<Json<api::Session>, ApiError> {
+async fn revoke_session(
+    caller: SecretKey,
+    engine: Data<Engine>,
+    Id(id): Id<SessionId>,
+) -> Result<Json<api::Session>, ApiError> {
     let session = sessions::revoke(&engine, &caller.cx, &caller.env, id).await?;
     Ok(Json(api::Session::new(&session, &caller.env.settings, caller.cx.now)))
 }
@@ -124,7 +132,11 @@ async fn revoke_session(caller: SecretKey, engine: Data<Engine>, Id(id): Id<Sess
 /// Mints a token of a live session.
 #[utoipa::path(responses((status = 200, body = Token), ApiErrors))]
 #[post("/v1/sessions/{session_id}/tokens")]
-async fn get_session_token(caller: SecretKey, engine: Data<Engine>, Id(id): Id<SessionId>) -> Result<Json<Token>, ApiError> {
+async fn get_session_token(
+    caller: SecretKey,
+    engine: Data<Engine>,
+    Id(id): Id<SessionId>,
+) -> Result<Json<Token>, ApiError> {
     Ok(Json(Token::new(tokens::mint_for_backend(&engine, &caller.cx, &caller.env, id).await?)))
 }
 

@@ -12,7 +12,9 @@ use engine::{Engine, UserFilter, UserKey, users};
 use utoipa::IntoParams;
 use utoipa_actix_web::service_config::ServiceConfig;
 use web::query::SEARCH_MAX;
-use web::{ApiError, ApiErrors, Body, FromQuery, Id, NoContent, OrFault, PageParams, Paging, Params, Query, SecretKey, Write};
+use web::{
+    ApiError, ApiErrors, Body, FromQuery, Id, NoContent, OrFault, PageParams, Paging, Params, Query, SecretKey, Write,
+};
 
 pub(crate) fn routes(app: &mut ServiceConfig<'_>) {
     app.service(list_users)
@@ -131,7 +133,11 @@ fn body(person: &Person, env: &Environment, cx: &Context) -> Json<api::User> {
 /// Lists people.
 #[utoipa::path(params(PageParams, UserQuery), responses((status = 200, body = Page<api::User>), ApiErrors))]
 #[get("/v1/users")]
-async fn list_users(caller: SecretKey, engine: Data<Engine>, asked: Query<ListUsers>) -> Result<Json<Page<api::User>>, ApiError> {
+async fn list_users(
+    caller: SecretKey,
+    engine: Data<Engine>,
+    asked: Query<ListUsers>,
+) -> Result<Json<Page<api::User>>, ApiError> {
     let ListUsers { who, paging } = asked.0;
     let request = paging.open(&engine, &caller.env).await?;
     let found = users::list(&engine, &caller.cx, who.filter(&caller.env), request).await.or_fault()?;
@@ -142,7 +148,11 @@ async fn list_users(caller: SecretKey, engine: Data<Engine>, asked: Query<ListUs
 /// Counts people.
 #[utoipa::path(params(UserQuery), responses((status = 200, body = TotalCount), ApiErrors))]
 #[get("/v1/users/count")]
-async fn count_users(caller: SecretKey, engine: Data<Engine>, Query(who): Query<UserQuery>) -> Result<Json<TotalCount>, ApiError> {
+async fn count_users(
+    caller: SecretKey,
+    engine: Data<Engine>,
+    Query(who): Query<UserQuery>,
+) -> Result<Json<TotalCount>, ApiError> {
     let total = users::count(&engine, &caller.cx, who.filter(&caller.env)).await.or_fault()?;
     Ok(Json(TotalCount::new(total)))
 }

@@ -15,7 +15,13 @@ use web::{ApiError, Cookies, MaybeDevice, OrFault};
 pub(crate) type Written<T> = Result<Json<Envelope<T>>, ApiError>;
 
 /// Wraps a resource with the client as it is now.
-pub(crate) async fn written<T>(engine: &Engine, cx: &Context, env: &Environment, client: ClientId, response: T) -> Written<T> {
+pub(crate) async fn written<T>(
+    engine: &Engine,
+    cx: &Context,
+    env: &Environment,
+    client: ClientId,
+    response: T,
+) -> Written<T> {
     let client = clients::show(engine, cx, env, client).await?;
     Ok(Json(Envelope { response, client: Some(client) }))
 }

@@ -15,7 +15,11 @@ pub(crate) fn routes(app: &mut ServiceConfig<'_>) {
 /// Shows the client, its sessions and the attempts in progress; makes one when the browser has none.
 #[utoipa::path(responses((status = 200, body = api::Client), ApiErrors), security(()))]
 #[get("/v1/client")]
-async fn get_client(caller: MaybeDevice, engine: Data<Engine>, cookies: Cookies) -> Result<Json<api::Client>, ApiError> {
+async fn get_client(
+    caller: MaybeDevice,
+    engine: Data<Engine>,
+    cookies: Cookies,
+) -> Result<Json<api::Client>, ApiError> {
     let client = device(&engine, &caller, &cookies).await?;
     Ok(Json(clients::show_known(&engine, &caller.cx, &caller.env, &client).await.or_fault()?))
 }
@@ -23,7 +27,11 @@ async fn get_client(caller: MaybeDevice, engine: Data<Engine>, cookies: Cookies)
 /// Makes a new client; the live sessions of the old one end.
 #[utoipa::path(responses((status = 200, body = Envelope<api::Client>), ApiErrors), security(()))]
 #[put("/v1/client")]
-async fn create_client(caller: MaybeDevice, engine: Data<Engine>, cookies: Cookies) -> Result<Json<Envelope<api::Client>>, ApiError> {
+async fn create_client(
+    caller: MaybeDevice,
+    engine: Data<Engine>,
+    cookies: Cookies,
+) -> Result<Json<Envelope<api::Client>>, ApiError> {
     if let Some(old) = &caller.client {
         clients::destroy(&engine, &caller.cx, &caller.env, old.id).await?;
         cookies.clear_session();
@@ -37,7 +45,11 @@ async fn create_client(caller: MaybeDevice, engine: Data<Engine>, cookies: Cooki
 /// Ends every session of the client and takes its cookies away.
 #[utoipa::path(responses((status = 200, body = Envelope<api::Client>), ApiErrors), security(("client" = [])))]
 #[delete("/v1/client")]
-async fn destroy_client(caller: Device, engine: Data<Engine>, cookies: Cookies) -> Result<Json<Envelope<api::Client>>, ApiError> {
+async fn destroy_client(
+    caller: Device,
+    engine: Data<Engine>,
+    cookies: Cookies,
+) -> Result<Json<Envelope<api::Client>>, ApiError> {
     clients::destroy(&engine, &caller.cx, &caller.env, caller.client.id).await?;
     cookies.clear_client();
     cookies.clear_session();

@@ -25,7 +25,10 @@ pub(crate) fn routes(app: &mut ServiceConfig<'_>) {
 /// Lists the person's addresses, oldest first.
 #[utoipa::path(responses((status = 200, body = Vec<api::EmailAddress>), ApiErrors), security(("session" = []), ("session_cookie" = []), ("client" = [])))]
 #[get("/v1/me/email-addresses")]
-async fn list_my_email_addresses(caller: SignedIn, engine: Data<Engine>) -> Result<Json<Vec<api::EmailAddress>>, ApiError> {
+async fn list_my_email_addresses(
+    caller: SignedIn,
+    engine: Data<Engine>,
+) -> Result<Json<Vec<api::EmailAddress>>, ApiError> {
     let addresses = emails::of_user(&engine, &caller.cx, caller.user.id).await.or_fault()?;
     Ok(Json(addresses.iter().map(api::EmailAddress::from).collect()))
 }
@@ -106,7 +109,11 @@ async fn update_my_email_address(
 /// Removes an address; shows what it was.
 #[utoipa::path(responses((status = 200, body = Envelope<api::EmailAddress>), ApiErrors), security(("session" = []), ("session_cookie" = []), ("client" = [])))]
 #[delete("/v1/me/email-addresses/{email_address_id}")]
-async fn delete_my_email_address(caller: SignedIn, engine: Data<Engine>, Id(id): Id<EmailAddressId>) -> Written<api::EmailAddress> {
+async fn delete_my_email_address(
+    caller: SignedIn,
+    engine: Data<Engine>,
+    Id(id): Id<EmailAddressId>,
+) -> Written<api::EmailAddress> {
     me::require_fresh(&caller.session, &caller.user, caller.cx.now)?;
     let address = emails::remove(&engine, &caller.cx, caller.user.id, id, emails::Remover::Owner).await?;
     written(&engine, &caller.cx, &caller.env, caller.client_id, api::EmailAddress::from(&address)).await

@@ -94,7 +94,11 @@ impl FromForm for ChangePassword {
 /// Changes the password; other sessions end unless told otherwise.
 #[utoipa::path(request_body = ChangePassword, responses((status = 200, body = Envelope<api::User>), ApiErrors), security(("session" = []), ("session_cookie" = []), ("client" = [])))]
 #[post("/v1/me/change-password")]
-async fn change_my_password(caller: SignedIn, engine: Data<Engine>, Body(body): Body<ChangePassword>) -> Written<api::User> {
+async fn change_my_password(
+    caller: SignedIn,
+    engine: Data<Engine>,
+    Body(body): Body<ChangePassword>,
+) -> Written<api::User> {
     me::require_fresh(&caller.session, &caller.user, caller.cx.now)?;
     let change = me::NewPassword {
         current: body.current_password,

@@ -25,7 +25,11 @@ pub(crate) fn routes(app: &mut ServiceConfig<'_>) {
 /// Shows a session of this client, in any state.
 #[utoipa::path(responses((status = 200, body = api::Session), ApiErrors), security(("client" = [])))]
 #[get("/v1/client/sessions/{session_id}")]
-async fn get_client_session(caller: Device, engine: Data<Engine>, Id(id): Id<SessionId>) -> Result<Json<api::Session>, ApiError> {
+async fn get_client_session(
+    caller: Device,
+    engine: Data<Engine>,
+    Id(id): Id<SessionId>,
+) -> Result<Json<api::Session>, ApiError> {
     let session = sessions::on_client(&engine, &caller.cx, caller.client.id, id).await?;
     Ok(Json(api::Session::new(&session, &caller.env.settings, caller.cx.now)))
 }
@@ -92,7 +96,13 @@ async fn set_session_active_organization(
     touch(&engine, &caller, &cookies, id, body.organization_id).await
 }
 
-async fn touch(engine: &Engine, caller: &Device, cookies: &Cookies, id: SessionId, organization: Option<String>) -> Written<api::Session> {
+async fn touch(
+    engine: &Engine,
+    caller: &Device,
+    cookies: &Cookies,
+    id: SessionId,
+    organization: Option<String>,
+) -> Written<api::Session> {
     let (cx, env, client) = (&caller.cx, &caller.env, caller.client.id);
     sessions::on_client(engine, cx, client, id).await?;
     if organization.is_some() {
@@ -107,18 +117,34 @@ async fn touch(engine: &Engine, caller: &Device, cookies: &Cookies, id: SessionI
 /// Signs out of a session.
 #[utoipa::path(responses((status = 200, body = Envelope<api::Session>), ApiErrors), security(("client" = [])))]
 #[post("/v1/client/sessions/{session_id}/end")]
-async fn end_client_session(caller: Device, engine: Data<Engine>, cookies: Cookies, Id(id): Id<SessionId>) -> Written<api::Session> {
+async fn end_client_session(
+    caller: Device,
+    engine: Data<Engine>,
+    cookies: Cookies,
+    Id(id): Id<SessionId>,
+) -> Written<api::Session> {
     leave(&engine, &caller, &cookies, id, Ending::Ended).await
 }
 
 /// Takes a session off this device.
 #[utoipa::path(responses((status = 200, body = Envelope<api::Session>), ApiErrors), security(("client" = [])))]
 #[post("/v1/client/sessions/{session_id}/remove")]
-async fn remove_client_session(caller: Device, engine: Data<Engine>, cookies: Cookies, Id(id): Id<SessionId>) -> Written<api::Session> {
+async fn remove_client_session(
+    caller: Device,
+    engine: Data<Engine>,
+    cookies: Cookies,
+    Id(id): Id<SessionId>,
+) -> Written<api::Session> {
     leave(&engine, &caller, &cookies, id, Ending::Removed).await
 }
 
-async fn leave(engine: &Engine, caller: &Device, cookies: &Cookies, id: SessionId, how: Ending) -> Written<api::Session> {
+async fn leave(
+    engine: &Engine,
+    caller: &Device,
+    cookies: &Cookies,
+    id: SessionId,
+    how: Ending,
+) -> Written<api::Session> {
     let (cx, env, client) = (&caller.cx, &caller.env, caller.client.id);
     let session: Session = sessions::leave(engine, cx, env, client, id, how).await?;
     // The cookie of the session that was used last goes with it; another one's is not touched.

@@ -108,7 +108,11 @@ async fn create_sign_in(
 /// Shows a sign-in of this client.
 #[utoipa::path(responses((status = 200, body = api::SignIn), ApiErrors), security(("client" = [])))]
 #[get("/v1/client/sign-ins/{sign_in_id}")]
-async fn get_sign_in(caller: Device, engine: Data<Engine>, Id(id): Id<SignInId>) -> Result<Json<api::SignIn>, ApiError> {
+async fn get_sign_in(
+    caller: Device,
+    engine: Data<Engine>,
+    Id(id): Id<SignInId>,
+) -> Result<Json<api::SignIn>, ApiError> {
     let found = sign_in::find(&engine, &caller.cx, caller.client.id, id).await?;
     Ok(Json(api::SignIn::new(&found, None, &caller.env.settings, caller.cx.now)))
 }

@@ -61,7 +61,16 @@ impl FromForm for UpdateSignUp {
         let password = form.secret("password").optional();
         let unsafe_metadata = form.metadata("unsafe_metadata").optional();
         let legal_accepted = form.boolean("legal_accepted").optional();
-        Some(Self { email_address, phone_number, username, first_name, last_name, password, unsafe_metadata, legal_accepted })
+        Some(Self {
+            email_address,
+            phone_number,
+            username,
+            first_name,
+            last_name,
+            password,
+            unsafe_metadata,
+            legal_accepted,
+        })
     }
 }
 
@@ -115,7 +124,15 @@ impl FromForm for CreateSignUp {
         let captcha_token = form.text("captcha_token", 8192).optional();
         let captcha_widget_type = form.text("captcha_widget_type", 16).optional();
         let captcha_error = form.text("captcha_error", 256).optional();
-        Some(Self { fields: fields?, redirect_url, ticket, transfer, captcha_token, captcha_widget_type, captcha_error })
+        Some(Self {
+            fields: fields?,
+            redirect_url,
+            ticket,
+            transfer,
+            captcha_token,
+            captcha_widget_type,
+            captcha_error,
+        })
     }
 }
 
@@ -132,7 +149,8 @@ async fn create_sign_up(
     limiter.take(Bucket::SignUpCreate, By::Peer)?;
     let (cx, env) = (&caller.cx, &caller.env);
     let client = device(&engine, &caller, &cookies).await?.id;
-    let fields = sign_up::Fields { ticket: body.ticket, transfer: body.transfer.unwrap_or(false), ..body.fields.into() };
+    let fields =
+        sign_up::Fields { ticket: body.ticket, transfer: body.transfer.unwrap_or(false), ..body.fields.into() };
     let moved = sign_up::create(&engine, cx, env, client, fields).await?;
     hand_over(&engine, cx, env, &cookies, moved.begun.as_ref()).await?;
     let response = api::SignUp::new(&moved.sign_up, &env.settings, cx.now);
@@ -142,7 +160,11 @@ async fn create_sign_up(
 /// Shows a sign-up of this client.
 #[utoipa::path(responses((status = 200, body = api::SignUp), ApiErrors), security(("client" = [])))]
 #[get("/v1/client/sign-ups/{sign_up_id}")]
-async fn get_sign_up(caller: Device, engine: Data<Engine>, Id(id): Id<SignUpId>) -> Result<Json<api::SignUp>, ApiError> {
+async fn get_sign_up(
+    caller: Device,
+    engine: Data<Engine>,
+    Id(id): Id<SignUpId>,
+) -> Result<Json<api::SignUp>, ApiError> {
     let found = sign_up::find(&engine, &caller.cx, caller.client.id, id).await?;
     Ok(Json(api::SignUp::new(&found, &caller.env.settings, caller.cx.now)))
 }

@@ -18,7 +18,8 @@ async fn get_jwks(req: HttpRequest, caller: Anyone, engine: Data<Engine>) -> Res
     let tenant = signing::jwks(&engine, &caller.env).await.or_fault()?;
     let jwks = tenant.jwks();
     let known = req.headers().get(IF_NONE_MATCH).and_then(|v| v.to_str().ok());
-    let same = known.is_some_and(|tags| tags.split(',').any(|t| t.trim().trim_start_matches("W/") == jwks.etag || t.trim() == "*"));
+    let same = known
+        .is_some_and(|tags| tags.split(',').any(|t| t.trim().trim_start_matches("W/") == jwks.etag || t.trim() == "*"));
     let mut answer = if same { HttpResponse::NotModified() } else { HttpResponse::Ok() };
     answer.insert_header((ETAG, jwks.etag.clone())).insert_header((CACHE_CONTROL, "public, max-age=3600"));
     if same {

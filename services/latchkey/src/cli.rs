@@ -108,6 +108,11 @@ fn on_runtime(work: impl Future<Output = anyhow::Result<()>>) -> anyhow::Result<
 }
 
 #[cfg(test)]
+pub(crate) fn understands<'a>(words: impl Iterator<Item = &'a str>) -> bool {
+    Cli::try_parse_from(words).is_ok()
+}
+
+#[cfg(test)]
 mod tests {
     use super::*;
     use clap::CommandFactory;
@@ -132,8 +137,7 @@ mod tests {
             "keys rotate",
             "config check",
         ] {
-            let words = ["latchkey"].into_iter().chain(line.split(' ')).chain(["--data-dir", "/tmp/x"]);
-            assert!(Cli::try_parse_from(words).is_ok(), "{line}");
+            assert!(understands(["latchkey"].into_iter().chain(line.split(' ')).chain(["--data-dir", "/tmp/x"])), "{line}");
         }
     }
 }

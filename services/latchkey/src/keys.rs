@@ -8,7 +8,7 @@ use crypto::jws;
 
 #[derive(clap::Subcommand)]
 pub(crate) enum Command {
-    /// Put a new signing key beside the old one; it signs once every verifier can know it
+    /// Sign with a new key from now on; the old one still verifies for a while
     Rotate {
         #[command(flatten)]
         place: Place,
@@ -18,7 +18,7 @@ pub(crate) enum Command {
         /// The key is known to strangers: withdraw it at once, with every token it signed
         #[arg(long)]
         compromised: bool,
-        /// Which algorithm's key; all of them if left out
+        /// Which algorithm; that of the session tokens if left out
         #[arg(long, value_enum, ignore_case = true)]
         algorithm: Option<Algorithm>,
     },

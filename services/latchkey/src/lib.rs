@@ -5,6 +5,8 @@
 mod api_keys;
 mod bootstrap;
 mod cli;
+#[cfg(test)]
+mod compose;
 mod config;
 mod dev;
 mod environments;
@@ -18,4 +20,3 @@ mod serve;
 mod surface;
 
 pub use cli::main;
-mod stub;

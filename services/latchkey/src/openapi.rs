@@ -1,6 +1,5 @@
 //! `latchkey openapi`.
 
-use crate::stub::{bapi, fapi};
 use anyhow::Context as _;
 use std::path::PathBuf;
 

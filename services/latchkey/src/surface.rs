@@ -1,6 +1,5 @@
 //! The two APIs as servers of this process.
 
-use crate::stub::{bapi, fapi};
 use actix_web::dev::{Server, ServerHandle};
 use actix_web::rt;
 use boot::{Config, Platform};

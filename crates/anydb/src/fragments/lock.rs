@@ -16,18 +16,12 @@ pub struct Locked<Q> {
 pub trait Lock: Sized {
     /// Waits for rows that somebody else holds.
     fn locked(self) -> Locked<Self> {
-        Locked {
-            query: self,
-            skip: false,
-        }
+        Locked { query: self, skip: false }
     }
 
     /// Leaves out rows that somebody else holds.
     fn locked_skipping(self) -> Locked<Self> {
-        Locked {
-            query: self,
-            skip: true,
-        }
+        Locked { query: self, skip: true }
     }
 }
 
@@ -37,11 +31,7 @@ impl<Q: QueryFragment<Any>> QueryFragment<Any> for Locked<Q> {
     fn walk_ast<'b>(&'b self, mut out: AstPass<'_, 'b, Any>) -> QueryResult<()> {
         self.query.walk_ast(out.reborrow())?;
         if out.backend().0 == EngineKind::Postgres {
-            out.push_sql(if self.skip {
-                " FOR UPDATE SKIP LOCKED"
-            } else {
-                " FOR UPDATE"
-            });
+            out.push_sql(if self.skip { " FOR UPDATE SKIP LOCKED" } else { " FOR UPDATE" });
         }
         Ok(())
     }

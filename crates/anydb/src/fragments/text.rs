@@ -74,10 +74,7 @@ where
     E: Expression,
     E::SqlType: Searchable,
 {
-    Contains {
-        text,
-        needle: needle.into(),
-    }
+    Contains { text, needle: needle.into() }
 }
 
 impl<E> Expression for Contains<E>

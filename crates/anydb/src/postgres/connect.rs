@@ -25,9 +25,7 @@ impl Server {
     /// the web's roots or those in `sslrootcert`, and any lesser mode is plain.
     pub(crate) fn parse(url: &str, timeout: Duration) -> Result<Self, Error> {
         let (url, roots) = read_tls_settings(url);
-        let mut config: Config = url
-            .parse()
-            .map_err(|_| Error::Settings("the PostgreSQL URL cannot be read"))?;
+        let mut config: Config = url.parse().map_err(|_| Error::Settings("the PostgreSQL URL cannot be read"))?;
         if config.get_connect_timeout().is_none() {
             config.connect_timeout(timeout);
         }
@@ -58,21 +56,13 @@ impl Server {
         let (client, connection) = self.config.connect(tls).await.map_err(Error::unavailable)?;
         let driver = tokio::spawn(async move {
             if let Err(error) = connection.await {
-                tracing::debug!(
-                    error = &error as &dyn std::error::Error,
-                    "a PostgreSQL connection ended"
-                );
+                tracing::debug!(error = &error as &dyn std::error::Error, "a PostgreSQL connection ended");
             }
         });
         let driver = Driver(driver);
         let cancel = client.cancel_token();
         let conn = AsyncPgConnection::try_from(client).await?;
-        Ok(Session {
-            conn: Conn::Postgres(conn),
-            driver,
-            cancel,
-            tls: self.tls.clone(),
-        })
+        Ok(Session { conn: Conn::Postgres(conn), driver, cancel, tls: self.tls.clone() })
     }
 }
 
@@ -118,10 +108,7 @@ impl Session {
                 None => cancel.cancel_query(NoTls).await,
             };
             if let Err(error) = sent {
-                tracing::debug!(
-                    error = &error as &dyn std::error::Error,
-                    "a statement could not be cancelled"
-                );
+                tracing::debug!(error = &error as &dyn std::error::Error, "a statement could not be cancelled");
             }
         });
     }
@@ -138,9 +125,7 @@ fn read_tls_settings(url: &str) -> (String, Option<String>) {
         match pair.split_once('=') {
             Some(("sslmode", "verify-full" | "verify-ca")) => kept.push("sslmode=require"),
             Some(("sslrootcert", _)) => {
-                roots = url::form_urlencoded::parse(pair.as_bytes())
-                    .next()
-                    .map(|(_, path)| path.into_owned());
+                roots = url::form_urlencoded::parse(pair.as_bytes()).next().map(|(_, path)| path.into_owned());
             }
             _ => kept.push(pair),
         }
@@ -187,20 +172,13 @@ mod tests {
             ("?application_name=x&sslmode=verify-ca", true),
         ] {
             let server = Server::parse(&format!("postgres://u@db/x{mode}"), TIMEOUT);
-            assert_eq!(
-                server.ok().map(|server| server.tls.is_some()),
-                Some(tls),
-                "{mode}"
-            );
+            assert_eq!(server.ok().map(|server| server.tls.is_some()), Some(tls), "{mode}");
         }
     }
 
     #[test]
     fn a_root_certificate_that_is_not_there_is_a_setting_error() {
-        let server = Server::parse(
-            "postgres://u@db/x?sslmode=verify-full&sslrootcert=%2Fnowhere%2Fca.pem",
-            TIMEOUT,
-        );
+        let server = Server::parse("postgres://u@db/x?sslmode=verify-full&sslrootcert=%2Fnowhere%2Fca.pem", TIMEOUT);
         assert!(matches!(server, Err(Error::Settings(_))));
     }
 }

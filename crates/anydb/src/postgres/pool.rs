@@ -3,9 +3,7 @@ use super::connect::{Server, Session};
 use crate::conn::Conn;
 use crate::error::Error;
 use deadpool::Runtime;
-use deadpool::managed::{
-    self, Manager, Metrics, Object, PoolError, QueueMode, RecycleError, RecycleResult,
-};
+use deadpool::managed::{self, Manager, Metrics, Object, PoolError, QueueMode, RecycleError, RecycleResult};
 use std::time::Duration;
 
 struct Maker(Server);
@@ -46,10 +44,7 @@ impl Pool {
 
     pub(crate) async fn lease(&self) -> Result<Lease, Error> {
         match self.0.get().await {
-            Ok(session) => Ok(Lease {
-                session: Some(session),
-                in_use: false,
-            }),
+            Ok(session) => Ok(Lease { session: Some(session), in_use: false }),
             Err(PoolError::Backend(error)) => Err(error),
             Err(error) => Err(Error::unavailable(error.to_string())),
         }

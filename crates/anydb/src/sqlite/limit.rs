@@ -41,9 +41,7 @@ pub(super) fn with<T>(deadline: Instant, given_up: Arc<AtomicBool>, scan: impl F
 /// SQLite's progress handler: anything but 0 breaks the statement off.
 pub(super) extern "C" fn is_over(_: *mut c_void) -> c_int {
     LIMIT.with_borrow(|limit| match limit {
-        Some(limit) => {
-            c_int::from(limit.given_up.load(Ordering::Relaxed) || Instant::now() >= limit.deadline)
-        }
+        Some(limit) => c_int::from(limit.given_up.load(Ordering::Relaxed) || Instant::now() >= limit.deadline),
         None => 0,
     })
 }

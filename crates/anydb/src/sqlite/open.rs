@@ -73,9 +73,7 @@ pub(crate) fn switch_to_wal(conn: &mut SqliteConnection) -> Result<(), Error> {
     }
     match wal(conn)?.as_str() {
         "wal" => Ok(()),
-        _ => Err(Error::Settings(
-            "the file system of the SQLite file cannot hold a WAL",
-        )),
+        _ => Err(Error::Settings("the file system of the SQLite file cannot hold a WAL")),
     }
 }
 
@@ -105,11 +103,7 @@ fn tune() {
 }
 
 #[expect(unsafe_code, reason = "SQLite calls it with a raw handle")]
-unsafe extern "C" fn on_open(
-    db: *mut ffi::sqlite3,
-    _: *mut *mut c_char,
-    _: *const ffi::sqlite3_api_routines,
-) -> c_int {
+unsafe extern "C" fn on_open(db: *mut ffi::sqlite3, _: *mut *mut c_char, _: *const ffi::sqlite3_api_routines) -> c_int {
     if limit::on_a_scan_thread() {
         // SAFETY: `db` is open and ours until this returns; the handler takes no context.
         unsafe {
@@ -117,12 +111,5 @@ unsafe extern "C" fn on_open(
         }
     }
     // SAFETY: as above; the option takes an int and a pointer that may be null.
-    unsafe {
-        ffi::sqlite3_db_config(
-            db,
-            ffi::SQLITE_DBCONFIG_ENABLE_QPSG,
-            1 as c_int,
-            ptr::null_mut::<c_int>(),
-        )
-    }
+    unsafe { ffi::sqlite3_db_config(db, ffi::SQLITE_DBCONFIG_ENABLE_QPSG, 1 as c_int, ptr::null_mut::<c_int>()) }
 }

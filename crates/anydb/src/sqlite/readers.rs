@@ -20,12 +20,7 @@ pub(crate) struct Readers {
 
 impl Readers {
     pub(crate) fn new(path: String, size: u32, timeout: Duration) -> Arc<Self> {
-        Arc::new(Self {
-            path,
-            idle: Mutex::default(),
-            slots: Arc::new(Semaphore::new(size.max(1) as usize)),
-            timeout,
-        })
+        Arc::new(Self { path, idle: Mutex::default(), slots: Arc::new(Semaphore::new(size.max(1) as usize)), timeout })
     }
 
     pub(crate) async fn get(self: &Arc<Self>) -> Result<ReadGuard, Error> {
@@ -34,8 +29,7 @@ impl Readers {
             Err(_) => {
                 let slot = Arc::clone(&self.slots).acquire_owned();
                 let slot = tokio::time::timeout(self.timeout, slot).await;
-                slot.map_err(Error::unavailable)?
-                    .map_err(|_| Error::Closed)?
+                slot.map_err(Error::unavailable)?.map_err(|_| Error::Closed)?
             }
         };
         let idle = self.lock().pop();
@@ -43,11 +37,7 @@ impl Readers {
             Some(conn) => conn,
             None => Box::new(connect(&self.path, Role::Reader)?),
         };
-        Ok(ReadGuard {
-            conn: Some(conn),
-            readers: Arc::clone(self),
-            _slot: slot,
-        })
+        Ok(ReadGuard { conn: Some(conn), readers: Arc::clone(self), _slot: slot })
     }
 
     fn lock(&self) -> MutexGuard<'_, Idle> {

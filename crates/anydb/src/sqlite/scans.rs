@@ -48,9 +48,7 @@ impl Scans {
                 let _ = reply.send(scan(conn, path, deadline, stop, &work));
             }
         });
-        self.0
-            .try_send(job)
-            .map_err(|_| Error::unavailable("too many scans wait"))?;
+        self.0.try_send(job).map_err(|_| Error::unavailable("too many scans wait"))?;
         match tokio::time::timeout_at(deadline.into(), answer).await {
             Ok(Ok(result)) => result,
             Ok(Err(_)) => Err(Error::Closed.into()),

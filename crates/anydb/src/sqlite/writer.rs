@@ -93,13 +93,7 @@ impl Writer {
     pub(crate) fn start(path: &str, synchronous: Synchronous) -> Result<Self, Error> {
         let conn = connect(path, Role::Writer(synchronous))?;
         let (sender, queue) = sync_channel(WAITING);
-        let thread = Thread {
-            conn,
-            path: path.to_owned(),
-            synchronous,
-            commits: 0,
-            unsaved: false,
-        };
+        let thread = Thread { conn, path: path.to_owned(), synchronous, commits: 0, unsaved: false };
         std::thread::Builder::new()
             .name("sqlite-writer".to_owned())
             .spawn(move || thread.serve(&queue))
@@ -114,11 +108,7 @@ impl Writer {
         E: From<Error> + Send + 'static,
     {
         let (reply, answer) = oneshot::channel();
-        let job = Box::new(Work {
-            work,
-            reply,
-            result: None,
-        });
+        let job = Box::new(Work { work, reply, result: None });
         match self.0.try_send(Message::Work(job)) {
             Ok(()) => {}
             Err(TrySendError::Full(_)) => {
@@ -194,11 +184,7 @@ impl Thread {
     }
 
     /// Runs a transaction and those that wait behind it, and commits them together.
-    fn group(
-        &mut self,
-        first: Box<dyn Job>,
-        queue: &Receiver<Message>,
-    ) -> Option<oneshot::Sender<()>> {
+    fn group(&mut self, first: Box<dyn Job>, queue: &Receiver<Message>) -> Option<oneshot::Sender<()>> {
         let mut next = Some(first);
         let mut kept: Vec<Box<dyn Job>> = Vec::new();
         let mut stop = None;
@@ -311,8 +297,7 @@ impl Thread {
     }
 
     fn unwind_to(&mut self, depth: u32) -> Result<(), Error> {
-        catch_unwind(AssertUnwindSafe(|| at_once(self.conn.unwind_to(depth))))
-            .unwrap_or(Err(Error::Panicked))
+        catch_unwind(AssertUnwindSafe(|| at_once(self.conn.unwind_to(depth)))).unwrap_or(Err(Error::Panicked))
     }
 
     /// Makes sure that no transaction is open, with a new connection if need be.
@@ -323,24 +308,17 @@ impl Thread {
         match connect(&self.path, Role::Writer(self.synchronous)) {
             Ok(conn) => self.conn = conn,
             // The old one stays: its next BEGIN fails, its caller hears why, and this runs again.
-            Err(error) => tracing::error!(
-                error = &error as &dyn std::error::Error,
-                "the SQLite writer cannot reopen its file"
-            ),
+            Err(error) => {
+                tracing::error!(error = &error as &dyn std::error::Error, "the SQLite writer cannot reopen its file")
+            }
         }
     }
 
     fn checkpoint(&mut self, mode: &str) {
         self.unsaved = false;
-        let done = at_once(
-            self.conn
-                .batch_execute(&format!("PRAGMA wal_checkpoint({mode})")),
-        );
+        let done = at_once(self.conn.batch_execute(&format!("PRAGMA wal_checkpoint({mode})")));
         if let Err(error) = done {
-            tracing::warn!(
-                error = &error as &dyn std::error::Error,
-                "the SQLite log could not be written back"
-            );
+            tracing::warn!(error = &error as &dyn std::error::Error, "the SQLite log could not be written back");
         }
     }
 

@@ -27,10 +27,7 @@ impl<F: Future> Future for GivenUpAfter<F> {
 }
 
 fn given_up_after<F: Future>(polls: usize, work: F) -> GivenUpAfter<F> {
-    GivenUpAfter {
-        polls,
-        work: Box::pin(work),
-    }
+    GivenUpAfter { polls, work: Box::pin(work) }
 }
 
 both! {

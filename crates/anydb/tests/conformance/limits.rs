@@ -135,9 +135,7 @@ fn a_server_that_is_not_there_is_unavailable() {
         let handle = database.handle();
 
         let read = handle.read().await;
-        let write = handle
-            .write(async |_: &mut Tx<'_>| Ok::<_, Error>(()))
-            .await;
+        let write = handle.write(async |_: &mut Tx<'_>| Ok::<_, Error>(())).await;
 
         assert!(matches!(read, Err(Error::Unavailable(_))), "{read:?}");
         assert!(matches!(write, Err(Error::Unavailable(_))), "{write:?}");
@@ -155,10 +153,7 @@ fn connections_that_the_server_closed_are_replaced() {
         )
         .await;
 
-        let written = place
-            .handle
-            .write(async |tx: &mut Tx<'_>| insert(tx, &Person::new("a")).await)
-            .await;
+        let written = place.handle.write(async |tx: &mut Tx<'_>| insert(tx, &Person::new("a")).await).await;
 
         assert!(written.is_ok(), "{written:?}");
     });

@@ -11,20 +11,14 @@ const POSTGRES: EmbeddedMigrations = embed_migrations!("tests/conformance/migrat
 const SQLITE: EmbeddedMigrations = embed_migrations!("tests/conformance/migrations/sqlite");
 const CLASH: EmbeddedMigrations = embed_migrations!("tests/conformance/migrations/clash");
 
-const ALL: [&str; 3] = [
-    "2026-01-01-000001_teams",
-    "2026-01-01-000002_order",
-    "2026-01-01-000003_people",
-];
+const ALL: [&str; 3] = ["2026-01-01-000001_teams", "2026-01-01-000002_order", "2026-01-01-000003_people"];
 
 async fn run(url: &str) -> Result<Vec<String>, Error> {
     migrate::run(url, SHARED, POSTGRES, SQLITE).await
 }
 
 async fn pending(url: &str) -> Vec<String> {
-    migrate::pending(url, SHARED, POSTGRES, SQLITE)
-        .await
-        .unwrap()
+    migrate::pending(url, SHARED, POSTGRES, SQLITE).await.unwrap()
 }
 
 /// Makes `name::sqlite` and `name::postgres` of each test of an empty database.

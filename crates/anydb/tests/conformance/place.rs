@@ -17,11 +17,7 @@ impl Place {
         let options = Options::new(url);
         let database = Database::open(options.clone()).unwrap();
         let handle = database.handle();
-        let place = Self {
-            options,
-            database,
-            handle,
-        };
+        let place = Self { options, database, handle };
         place
             .handle
             .write(async |tx: &mut Tx<'_>| {
@@ -69,10 +65,7 @@ macro_rules! both {
 
 /// A worker's runtime: one thread, as in the server.
 pub fn runtime() -> tokio::runtime::Runtime {
-    tokio::runtime::Builder::new_current_thread()
-        .enable_all()
-        .build()
-        .unwrap()
+    tokio::runtime::Builder::new_current_thread().enable_all().build().unwrap()
 }
 
 pub fn on_sqlite(test: impl AsyncFnOnce(&Place)) {
@@ -92,27 +85,17 @@ pub fn on_postgres(test: impl AsyncFnOnce(&Place)) {
 /// The URL of a SQLite file that is not there yet.
 pub async fn with_sqlite(test: impl AsyncFnOnce(String)) {
     let folder = tempfile::tempdir().unwrap();
-    test(format!(
-        "sqlite:{}",
-        folder.path().join("test.db").display()
-    ))
-    .await;
+    test(format!("sqlite:{}", folder.path().join("test.db").display())).await;
 }
 
 /// The URL of an empty database on the test server; without a server the test is skipped, loudly.
 pub async fn with_postgres(test: impl AsyncFnOnce(String)) {
     let Some(server) = server().await else {
-        assert!(
-            std::env::var_os("CI").is_none(),
-            "CI without PostgreSQL: set LATCHKEY_TEST_POSTGRES"
-        );
+        assert!(std::env::var_os("CI").is_none(), "CI without PostgreSQL: set LATCHKEY_TEST_POSTGRES");
         eprintln!("SKIPPED: no PostgreSQL server; set LATCHKEY_TEST_POSTGRES");
         return;
     };
-    let name = format!(
-        "anydb_test_{}",
-        ulid::Ulid::generate().to_string().to_lowercase()
-    );
+    let name = format!("anydb_test_{}", ulid::Ulid::generate().to_string().to_lowercase());
     admin(&server, &format!("CREATE DATABASE {name}")).await;
     let mut url = url::Url::parse(&server).unwrap();
     url.set_path(&name);

@@ -51,12 +51,7 @@ fn condition(filter: &Filter) -> Condition {
         Filter::NickHas(part) => Box::new(contains(people::nick, part)),
         Filter::NameLike(part) => {
             let pattern = part.replace('!', "!!").replace('%', "!%");
-            Box::new(
-                people::name
-                    .like(format!("%{pattern}%"))
-                    .escape('!')
-                    .nullable(),
-            )
+            Box::new(people::name.like(format!("%{pattern}%")).escape('!').nullable())
         }
         Filter::Active(active) => Box::new(people::active.eq(active).nullable()),
         Filter::Not(inner) => Box::new(not(condition(&inner))),
@@ -66,9 +61,7 @@ fn condition(filter: &Filter) -> Condition {
 }
 
 async fn answer(handle: &Handle, query: &Query) -> Vec<Person> {
-    let mut statement = people::table
-        .select(Person::as_select())
-        .into_boxed::<Any>();
+    let mut statement = people::table.select(Person::as_select()).into_boxed::<Any>();
     if let Some(filter) = &query.filter {
         statement = statement.filter(condition(filter));
     }
@@ -108,21 +101,14 @@ async fn replace(handle: &Handle, rows: Vec<Person>) {
 
 /// Letters that collations, patterns and encodings treat in their own ways.
 fn text() -> impl Strategy<Value = String> {
-    const ODD: [&str; 15] = [
-        "a", "A", "b", "ß", "é", "e\u{301}", "%", "_", "\\", "!", "'", "\"", " ", "🦀", "\u{1}",
-    ];
+    const ODD: [&str; 15] = ["a", "A", "b", "ß", "é", "e\u{301}", "%", "_", "\\", "!", "'", "\"", " ", "🦀", "\u{1}"];
     let known = vec(prop::sample::select(&ODD[..]), 0..4).prop_map(|parts| parts.concat());
     let any = "[^\u{0}]{0,6}";
     prop_oneof![3 => known, 1 => any]
 }
 
 fn age() -> impl Strategy<Value = i64> {
-    prop_oneof![
-        Just(i64::MIN),
-        Just(i64::MAX),
-        Just(i64::from(i32::MAX) + 1),
-        -2..3_i64,
-    ]
+    prop_oneof![Just(i64::MIN), Just(i64::MAX), Just(i64::from(i32::MAX) + 1), -2..3_i64,]
 }
 
 fn rows() -> impl Strategy<Value = Vec<Person>> {
@@ -167,14 +153,12 @@ fn filter() -> impl Strategy<Value = Filter> {
 fn query() -> impl Strategy<Value = Query> {
     let order = (option::of(any::<bool>()), option::of(any::<bool>()));
     let page = (option::of(0..8_i64), option::of(0..4_i64));
-    (option::of(filter()), order, page).prop_map(|(filter, (by_name, by_age), (limit, offset))| {
-        Query {
-            filter,
-            by_name,
-            by_age,
-            limit,
-            offset,
-        }
+    (option::of(filter()), order, page).prop_map(|(filter, (by_name, by_age), (limit, offset))| Query {
+        filter,
+        by_name,
+        by_age,
+        limit,
+        offset,
     })
 }
 
@@ -188,11 +172,7 @@ fn both_engines_give_the_same_rows_in_the_same_order() {
             let run = tokio::task::spawn_blocking(move || {
                 let runtime = place::runtime();
                 let (a, b) = runtime.block_on(async { (a.handle(), b.handle()) });
-                let config = Config {
-                    cases: 64,
-                    failure_persistence: None,
-                    ..Config::default()
-                };
+                let config = Config { cases: 64, failure_persistence: None, ..Config::default() };
                 TestRunner::new(config).run(&(rows(), vec(query(), 1..12)), |(rows, queries)| {
                     runtime.block_on(async {
                         replace(&a, rows.clone()).await;

@@ -23,11 +23,7 @@ async fn three_people(place: &Place) {
         .write(async |tx: &mut Tx<'_>| {
             insert_team(tx, "t1").await?;
             insert_team(tx, "t2").await?;
-            for (id, team, age) in [
-                ("a", Some("t1"), 30),
-                ("b", Some("t2"), 20),
-                ("c", None, 20),
-            ] {
+            for (id, team, age) in [("a", Some("t1"), 30), ("b", Some("t2"), 20), ("c", None, 20)] {
                 let mut person = Person::new(id);
                 person.team_id = team.map(str::to_owned);
                 person.age = age;

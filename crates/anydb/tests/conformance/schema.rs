@@ -69,26 +69,15 @@ impl Person {
 }
 
 pub async fn insert_team(tx: &mut Tx<'_>, id: &str) -> Result<(), Error> {
-    diesel::insert_into(teams::table)
-        .values((teams::id.eq(id), teams::title.eq(id)))
-        .execute(tx)
-        .await?;
+    diesel::insert_into(teams::table).values((teams::id.eq(id), teams::title.eq(id))).execute(tx).await?;
     Ok(())
 }
 
 pub async fn insert(tx: &mut Tx<'_>, person: &Person) -> Result<(), Error> {
-    diesel::insert_into(people::table)
-        .values(person)
-        .execute(tx)
-        .await?;
+    diesel::insert_into(people::table).values(person).execute(tx).await?;
     Ok(())
 }
 
 pub async fn ids(conn: &mut Conn) -> Vec<String> {
-    people::table
-        .select(people::id)
-        .order(people::id)
-        .load(conn)
-        .await
-        .unwrap()
+    people::table.select(people::id).order(people::id).load(conn).await.unwrap()
 }

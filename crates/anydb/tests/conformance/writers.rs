@@ -93,10 +93,7 @@ fn a_transaction_that_awaits_a_stranger_is_undone_on_sqlite() {
                 Ok::<_, Error>(())
             })
             .await;
-        let after = place
-            .handle
-            .write(async |tx: &mut Tx<'_>| insert(tx, &Person::new("b")).await)
-            .await;
+        let after = place.handle.write(async |tx: &mut Tx<'_>| insert(tx, &Person::new("b")).await).await;
 
         assert!(matches!(stray, Err(Error::Stranger)), "{stray:?}");
         assert!(after.is_ok(), "{after:?}");
@@ -109,10 +106,8 @@ fn a_reader_cannot_write_on_sqlite() {
     place::on_sqlite(async |place| {
         let mut reader = place.handle.read().await.unwrap();
 
-        let refused = diesel::insert_into(crate::schema::people::table)
-            .values(&Person::new("a"))
-            .execute(&mut *reader)
-            .await;
+        let refused =
+            diesel::insert_into(crate::schema::people::table).values(&Person::new("a")).execute(&mut *reader).await;
 
         assert!(refused.is_err());
     });
@@ -129,9 +124,7 @@ fn shutdown_waits_for_what_was_handed_in_on_sqlite() {
         });
         let row = handle.write(async |tx: &mut Tx<'_>| insert(tx, &Person::new("a")).await);
         let (tables, row, ()) = tokio::join!(tables, row, database.shutdown());
-        let late = handle
-            .write(async |tx: &mut Tx<'_>| insert(tx, &Person::new("b")).await)
-            .await;
+        let late = handle.write(async |tx: &mut Tx<'_>| insert(tx, &Person::new("b")).await).await;
 
         assert!(tables.is_ok() && row.is_ok(), "{tables:?} {row:?}");
         assert!(matches!(late, Err(Error::Closed)), "{late:?}");
@@ -167,9 +160,7 @@ fn writers_that_wait_share_an_fsync_on_sqlite() {
         let started = std::time::Instant::now();
         for n in 0..2000 {
             let id = format!("1-{n}-0");
-            let found = crate::schema::people::table
-                .find(id)
-                .select(crate::schema::people::age);
+            let found = crate::schema::people::table.find(id).select(crate::schema::people::age);
             found.first::<i64>(&mut *reader).await.optional().unwrap();
         }
         println!("{:?} a point read", started.elapsed() / 2000);

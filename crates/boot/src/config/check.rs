@@ -1,6 +1,6 @@
 //! From what was written down to what can be worked with: every problem is found in one pass.
 
-use super::{Config, Database, Http, Limits, Listen, Logging, MasterKeySource, Merged, Problems, Quota, Synchronous, Worker};
+use super::{Config, DATABASE_FILE, Database, Http, Limits, Listen, Logging, MasterKeySource, Merged, Problems, Quota, Synchronous, Worker};
 use crypto::Secret;
 use crypto::password::{Params, PoolOptions};
 use ipnet::IpNet;
@@ -194,7 +194,7 @@ fn database(raw: RawDatabase, data_dir: &Path, problems: &mut Problems) -> Datab
     let named = secret("database.url", raw.url, &raw.url_file, problems);
     let is_in_data_dir = named.is_none();
     let url = named
-        .unwrap_or_else(|| Secret::new(format!("sqlite:{}", data_dir.join("latchkey.db").display())));
+        .unwrap_or_else(|| Secret::new(format!("sqlite:{}", data_dir.join(DATABASE_FILE).display())));
     if problems.0.len() == before && storage::EngineKind::of_url(url.expose()).is_err() {
         problems.add("database.url", "must begin with `postgres://` or `sqlite:`");
     }

@@ -7,9 +7,7 @@ use crate::{base64url, strict_json};
 pub const MAX_TOKEN_LEN: usize = 16 * 1024;
 
 /// Parameters that would let a token bring its own key, change its meaning, or hide another token.
-const REFUSED: [&str; 9] = [
-    "crit", "jku", "jwk", "x5u", "x5c", "b64", "cty", "zip", "enc",
-];
+const REFUSED: [&str; 9] = ["crit", "jku", "jwk", "x5u", "x5c", "b64", "cty", "zip", "enc"];
 
 /// What a token says about itself.
 #[derive(Debug, Clone, PartialEq, Eq)]
@@ -43,12 +41,7 @@ pub(super) fn take_apart(token: &str) -> Result<Parts<'_>, JwsError> {
     }
     let header = base64url::decode(header).map_err(|_| JwsError::Malformed)?;
     let header = strict_json::parse_object(&header, 4).map_err(JwsError::Header)?;
-    Ok(Parts {
-        header: read(&header)?,
-        signing_input,
-        claims,
-        signature,
-    })
+    Ok(Parts { header: read(&header)?, signing_input, claims, signature })
 }
 
 fn read(header: &Map<String, Value>) -> Result<Header, JwsError> {
@@ -57,18 +50,12 @@ fn read(header: &Map<String, Value>) -> Result<Header, JwsError> {
     }
     let alg = text(header, "alg")?.ok_or(JwsError::Parameter("alg"))?;
     let alg = alg.parse().map_err(|_| JwsError::UnsupportedAlgorithm)?;
-    let kid = text(header, "kid")?
-        .filter(|kid| is_key_id(kid))
-        .ok_or(JwsError::Parameter("kid"))?
-        .to_owned();
+    let kid = text(header, "kid")?.filter(|kid| is_key_id(kid)).ok_or(JwsError::Parameter("kid"))?.to_owned();
     let typ = text(header, "typ")?.map(str::to_owned);
     Ok(Header { alg, kid, typ })
 }
 
-fn text<'a>(
-    header: &'a Map<String, Value>,
-    name: &'static str,
-) -> Result<Option<&'a str>, JwsError> {
+fn text<'a>(header: &'a Map<String, Value>, name: &'static str) -> Result<Option<&'a str>, JwsError> {
     match header.get(name) {
         None => Ok(None),
         Some(Value::String(text)) => Ok(Some(text)),

@@ -42,9 +42,9 @@ pub fn generate_pkcs8(alg: Algorithm) -> Result<Secret<Vec<u8>>, KeyError> {
                 .map(|document| Secret::new(document.as_ref().to_vec()))
                 .map_err(|_| failed())
         }
-        Algorithm::Rs256 => RsaKeyPair::generate(2048)
-            .map(|pair| Secret::new(pair.to_der_private_key()))
-            .map_err(|_| failed()),
+        Algorithm::Rs256 => {
+            RsaKeyPair::generate(2048).map(|pair| Secret::new(pair.to_der_private_key())).map_err(|_| failed())
+        }
     }
 }
 
@@ -108,11 +108,7 @@ impl Signer {
     }
 
     /// Signs claims into a compact JWS with the given `typ`.
-    pub fn sign<C: Serialize + ?Sized>(
-        &self,
-        typ: Option<&str>,
-        claims: &C,
-    ) -> Result<String, SignError> {
+    pub fn sign<C: Serialize + ?Sized>(&self, typ: Option<&str>, claims: &C) -> Result<String, SignError> {
         let claims = serde_json::to_vec(claims).map_err(SignError::Claims)?;
         self.sign_bytes(typ, &claims)
     }
@@ -139,20 +135,16 @@ impl Signer {
                 .sign(rng, message)
                 .map(|signature| base64url::encode(signature.as_ref()))
                 .map_err(|_| SignError::Signature),
-            Key::Rs256(signer) => signer
-                .sign(message)
-                .map(|signature| base64url::encode(&signature))
-                .map_err(|_| SignError::Signature),
+            Key::Rs256(signer) => {
+                signer.sign(message).map(|signature| base64url::encode(&signature)).map_err(|_| SignError::Signature)
+            }
         }
     }
 }
 
 impl fmt::Debug for Signer {
     fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
-        f.debug_struct("Signer")
-            .field("alg", &self.algorithm())
-            .field("kid", &self.kid)
-            .finish_non_exhaustive()
+        f.debug_struct("Signer").field("alg", &self.algorithm()).field("kid", &self.kid).finish_non_exhaustive()
     }
 }
 

@@ -1,8 +1,6 @@
 use std::fmt;
 
-use ring::signature::{
-    ECDSA_P256_SHA256_FIXED, RSA_PKCS1_2048_8192_SHA256, RsaPublicKeyComponents, UnparsedPublicKey,
-};
+use ring::signature::{ECDSA_P256_SHA256_FIXED, RSA_PKCS1_2048_8192_SHA256, RsaPublicKeyComponents, UnparsedPublicKey};
 use serde_json::{Map, Value};
 
 use super::header::take_apart;
@@ -99,10 +97,7 @@ impl Verifier {
 
 impl fmt::Debug for Verifier {
     fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
-        f.debug_struct("Verifier")
-            .field("alg", &self.alg)
-            .field("kid", &self.kid)
-            .finish_non_exhaustive()
+        f.debug_struct("Verifier").field("alg", &self.alg).field("kid", &self.kid).finish_non_exhaustive()
     }
 }
 
@@ -116,20 +111,14 @@ pub fn thumbprint(jwk: &Value) -> Result<String, JwkError> {
             quoted(jwk, "x")?,
             quoted(jwk, "y")?
         ),
-        "RSA" => format!(
-            r#"{{"e":{},"kty":"RSA","n":{}}}"#,
-            quoted(jwk, "e")?,
-            quoted(jwk, "n")?
-        ),
+        "RSA" => format!(r#"{{"e":{},"kty":"RSA","n":{}}}"#, quoted(jwk, "e")?, quoted(jwk, "n")?),
         _ => return Err(JwkError::Member("kty")),
     };
     Ok(base64url::encode(&digest::sha256(text.as_bytes())))
 }
 
 fn member<'a>(jwk: &'a Value, name: &'static str) -> Result<&'a str, JwkError> {
-    jwk.get(name)
-        .and_then(Value::as_str)
-        .ok_or(JwkError::Member(name))
+    jwk.get(name).and_then(Value::as_str).ok_or(JwkError::Member(name))
 }
 
 fn quoted(jwk: &Value, name: &'static str) -> Result<String, JwkError> {
@@ -153,10 +142,7 @@ fn ec_key(jwk: &Value) -> Result<Key, JwkError> {
         }
         point.extend(coordinate);
     }
-    Ok(Key::Es256(UnparsedPublicKey::new(
-        &ECDSA_P256_SHA256_FIXED,
-        point,
-    )))
+    Ok(Key::Es256(UnparsedPublicKey::new(&ECDSA_P256_SHA256_FIXED, point)))
 }
 
 fn rsa_key(jwk: &Value) -> Result<Key, JwkError> {
@@ -166,9 +152,7 @@ fn rsa_key(jwk: &Value) -> Result<Key, JwkError> {
     if n.first() == Some(&0) {
         n.remove(0);
     }
-    let bits = n
-        .first()
-        .map_or(0, |top| n.len() * 8 - top.leading_zeros() as usize);
+    let bits = n.first().map_or(0, |top| n.len() * 8 - top.leading_zeros() as usize);
     if !(2048..=8192).contains(&bits) {
         return Err(JwkError::Size);
     }

@@ -49,9 +49,7 @@ pub fn verify(stored: &StoredHash, password: &str) -> bool {
 pub fn needs_rehash(stored: &StoredHash, params: &Params) -> bool {
     match &stored.form {
         Form::Argon2id(native) => {
-            native.params != *params
-                || native.salt.len() < SALT_LEN
-                || native.hash.len() != HASH_LEN
+            native.params != *params || native.salt.len() < SALT_LEN || native.hash.len() != HASH_LEN
         }
         _ => true,
     }
@@ -60,8 +58,8 @@ pub fn needs_rehash(stored: &StoredHash, params: &Params) -> bool {
 /// Hashes a new password; `params` were validated when they were configured.
 pub(super) fn hash_in(arena: &mut Arena, params: &Params, password: &[u8]) -> Argon2id {
     let salt = random::bytes::<SALT_LEN>().to_vec();
-    let hash = argon2id(arena, params, password, &salt, HASH_LEN)
-        .expect("validated costs, a salt and a hash of fixed length");
+    let hash =
+        argon2id(arena, params, password, &salt, HASH_LEN).expect("validated costs, a salt and a hash of fixed length");
     let params = *params;
     Argon2id { params, salt, hash }
 }
@@ -88,25 +86,14 @@ pub(super) fn verify_in(arena: &mut Arena, stored: &StoredHash, password: &str) 
             let computed = bcrypt::bcrypt(*cost, *salt, text.expose());
             computed[..hash.len()].ct_eq(hash).into()
         }
-        Form::Scrypt {
-            log_n,
-            r,
-            p,
-            salt,
-            hash,
-        } => {
+        Form::Scrypt { log_n, r, p, salt, hash } => {
             let Ok(params) = scrypt::Params::new(*log_n, *r, *p) else {
                 return false;
             };
             let mut computed = vec![0; hash.len()];
-            scrypt::scrypt(password, salt, &params, &mut computed).is_ok()
-                && computed.ct_eq(hash).into()
+            scrypt::scrypt(password, salt, &params, &mut computed).is_ok() && computed.ct_eq(hash).into()
         }
-        Form::Pbkdf2Sha256 {
-            iterations,
-            salt,
-            hash,
-        } => {
+        Form::Pbkdf2Sha256 { iterations, salt, hash } => {
             let mut computed = vec![0; hash.len()];
             pbkdf2::pbkdf2_hmac::<sha2::Sha256>(password, salt, *iterations, &mut computed);
             computed.ct_eq(hash).into()
@@ -116,8 +103,7 @@ pub(super) fn verify_in(arena: &mut Arena, stored: &StoredHash, password: &str) 
 
 fn argon2id_matches(arena: &mut Arena, expected: &Argon2id, password: &[u8]) -> bool {
     let Argon2id { params, salt, hash } = expected;
-    argon2id(arena, params, password, salt, hash.len())
-        .is_ok_and(|computed| computed.ct_eq(hash).into())
+    argon2id(arena, params, password, salt, hash.len()).is_ok_and(|computed| computed.ct_eq(hash).into())
 }
 
 fn argon2id(
@@ -127,13 +113,8 @@ fn argon2id(
     salt: &[u8],
     length: usize,
 ) -> Result<Vec<u8>, InvalidParams> {
-    let params = argon2::Params::new(
-        params.memory_kib,
-        params.iterations,
-        params.parallelism,
-        Some(length),
-    )
-    .map_err(|_| InvalidParams)?;
+    let params = argon2::Params::new(params.memory_kib, params.iterations, params.parallelism, Some(length))
+        .map_err(|_| InvalidParams)?;
     let blocks = arena.blocks(params.block_count());
     let mut hash = vec![0; length];
     Argon2::new(Algorithm::Argon2id, Version::V0x13, params)

@@ -16,22 +16,14 @@ pub enum ImportError {
 /// Takes over a digest from another system, in the form in which it is stored.
 ///
 /// Unsalted digests are hashed again at once; all others are kept until the first good sign-in.
-pub async fn import(
-    hasher: &str,
-    digest: &str,
-    pool: &HashPool,
-) -> Result<StoredHash, ImportError> {
+pub async fn import(hasher: &str, digest: &str, pool: &HashPool) -> Result<StoredHash, ImportError> {
     match hasher {
         "md5" => wrap(Bare::Md5, digest, pool).await,
         "sha256" => wrap(Bare::Sha256, digest, pool).await,
         "bcrypt" | "argon2id" | "scrypt" | "pbkdf2_sha256" => {
             let stored = StoredHash::parse(digest).map_err(|_| ImportError::Invalid)?;
             // Our own mark for wrapped digests starts with `$` too, but its hasher is another.
-            if stored.hasher() == hasher {
-                Ok(stored)
-            } else {
-                Err(ImportError::Invalid)
-            }
+            if stored.hasher() == hasher { Ok(stored) } else { Err(ImportError::Invalid) }
         }
         _ => Err(ImportError::UnknownHasher),
     }

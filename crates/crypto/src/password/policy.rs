@@ -33,8 +33,7 @@ impl Policy {
 
     /// Whether the password stands in the bundled list of the most common ones, in any case.
     pub fn is_common(password: &str) -> bool {
-        static COMMON: LazyLock<HashSet<&str>> =
-            LazyLock::new(|| include_str!("common.txt").lines().collect());
+        static COMMON: LazyLock<HashSet<&str>> = LazyLock::new(|| include_str!("common.txt").lines().collect());
         COMMON.contains(password.to_lowercase().as_str())
     }
 }
@@ -78,12 +77,7 @@ mod tests {
         ] {
             assert!(Policy::is_common(password), "{password}");
         }
-        for password in [
-            "",
-            "correct horse battery staple",
-            "xK9#mQ2vL7",
-            "passwort-für-mich",
-        ] {
+        for password in ["", "correct horse battery staple", "xK9#mQ2vL7", "passwort-für-mich"] {
             assert!(!Policy::is_common(password), "{password}");
         }
     }

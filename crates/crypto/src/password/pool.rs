@@ -26,11 +26,7 @@ impl Default for PoolOptions {
     /// One core stays free for everything else, when there is another.
     fn default() -> Self {
         let cores = std::thread::available_parallelism().map_or(1, NonZero::get);
-        Self {
-            params: Params::default(),
-            threads: cores.saturating_sub(1).max(1),
-            waiting_per_thread: 64,
-        }
+        Self { params: Params::default(), threads: cores.saturating_sub(1).max(1), waiting_per_thread: 64 }
     }
 }
 
@@ -142,18 +138,12 @@ impl HashPool {
     ///
     /// A stored hash that cannot be read is a fault, and costs the caller the time of a hash all
     /// the same.
-    pub async fn verify(
-        &self,
-        stored: String,
-        password: Secret<String>,
-    ) -> Result<bool, PoolError> {
+    pub async fn verify(&self, stored: String, password: Secret<String>) -> Result<bool, PoolError> {
         self.run(move |shared, arena| {
             let password = password.expose();
             let stored = StoredHash::parse(&stored);
             match stored {
-                Ok(stored) if password.len() <= Policy::MAX_BYTES => {
-                    Ok(verify_in(arena, &stored, password))
-                }
+                Ok(stored) if password.len() <= Policy::MAX_BYTES => Ok(verify_in(arena, &stored, password)),
                 stored => {
                     verify_nothing_in(arena, &shared.params, shortened(password));
                     stored.map(|_| false).map_err(PoolError::Stored)
@@ -261,10 +251,7 @@ impl Shared {
             if queue.closed {
                 return None;
             }
-            queue = self
-                .wake
-                .wait(queue)
-                .unwrap_or_else(PoisonError::into_inner);
+            queue = self.wake.wait(queue).unwrap_or_else(PoisonError::into_inner);
         }
     }
 
@@ -272,11 +259,7 @@ impl Shared {
         self.hashes.fetch_add(1, Ordering::Relaxed);
         let took = u64::try_from(took.as_micros()).unwrap_or(u64::MAX);
         let old = self.average_micros.load(Ordering::Relaxed);
-        let new = if old == 0 {
-            took
-        } else {
-            old - old / 8 + took / 8
-        };
+        let new = if old == 0 { took } else { old - old / 8 + took / 8 };
         self.average_micros.store(new, Ordering::Relaxed);
     }
 

@@ -4,9 +4,7 @@ use std::str::FromStr;
 
 use base64::Engine;
 use base64::alphabet;
-use base64::engine::general_purpose::{
-    GeneralPurpose, GeneralPurposeConfig, STANDARD, STANDARD_NO_PAD,
-};
+use base64::engine::general_purpose::{GeneralPurpose, GeneralPurposeConfig, STANDARD, STANDARD_NO_PAD};
 
 use super::Params;
 
@@ -131,17 +129,10 @@ impl Bare {
 
 impl fmt::Display for Argon2id {
     fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
-        let Params {
-            memory_kib,
-            iterations,
-            parallelism,
-        } = self.params;
+        let Params { memory_kib, iterations, parallelism } = self.params;
         let salt = STANDARD_NO_PAD.encode(&self.salt);
         let hash = STANDARD_NO_PAD.encode(&self.hash);
-        write!(
-            f,
-            "$argon2id$v=19$m={memory_kib},t={iterations},p={parallelism}${salt}${hash}"
-        )
+        write!(f, "$argon2id$v=19$m={memory_kib},t={iterations},p={parallelism}${salt}${hash}")
     }
 }
 
@@ -253,13 +244,7 @@ fn pbkdf2_django(text: &str) -> Option<Form> {
 
 fn pbkdf2(iterations: &str, salt: Vec<u8>, hash: Vec<u8>) -> Option<Form> {
     let iterations = number(iterations)?;
-    (1..=2_000_000)
-        .contains(&iterations)
-        .then_some(Form::Pbkdf2Sha256 {
-            iterations,
-            salt,
-            hash,
-        })
+    (1..=2_000_000).contains(&iterations).then_some(Form::Pbkdf2Sha256 { iterations, salt, hash })
 }
 
 fn fields<const N: usize>(text: &str, separator: char) -> Option<[&str; N]> {

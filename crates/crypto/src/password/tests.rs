@@ -5,8 +5,7 @@ use super::pool::tests::{CHEAP, pool, secret};
 use super::*;
 use crate::digest;
 
-const ARGON2ID: &str =
-    "$argon2id$v=19$m=256,t=2,p=2$c29tZXNhbHQ$bQk8UB/VmZZF4Oo79iDXuL5/0ttZwg2f/5U52iv1cDc";
+const ARGON2ID: &str = "$argon2id$v=19$m=256,t=2,p=2$c29tZXNhbHQ$bQk8UB/VmZZF4Oo79iDXuL5/0ttZwg2f/5U52iv1cDc";
 const BCRYPT: &str = "$2a$05$CCCCCCCCCCCCCCCCCCCCC.E5YPO9kmyuRGyh0XouQYb4YMJKvyOeW";
 const SCRYPT: &str = "$scrypt$ln=10,r=8,p=16$TmFDbA$/bq+HJ00cgB4VucZDQHp/nxq18vII3gw53N2Y0s3MWIurzDZLiKjiG/xCSedmDDaxyevuUqD7m2DYMvfoswGQA";
 const PBKDF2: &str = "$pbkdf2-sha256$i=1,l=64$c2FsdA$VawEblbjCJ/sFpHCJUS2BflBhSFt3gRl5oudV8INrLxJypzM8Xm2RZkWZLOdd+8xfHG4RbHjC9UJESBB06GXgw";
@@ -16,27 +15,11 @@ const DJANGO: &str = "pbkdf2_sha256$10000$seasalt$CWWFdHOWwPnki7HvkcqN9iA2T3KLW1
 /// sections 11 and 12, Django.
 const KNOWN: &[(&str, &str, &str)] = &[
     ("argon2id", ARGON2ID, "password"),
-    (
-        "argon2id",
-        "$argon2id$v=19$m=256,t=2,p=1$c29tZXNhbHQ$nf65EOgLrQMR/uIPnA4rEsF5h7TKyQwu9U1bMCHGi/4",
-        "password",
-    ),
+    ("argon2id", "$argon2id$v=19$m=256,t=2,p=1$c29tZXNhbHQ$nf65EOgLrQMR/uIPnA4rEsF5h7TKyQwu9U1bMCHGi/4", "password"),
     ("bcrypt", BCRYPT, "U*U"),
-    (
-        "bcrypt",
-        "$2y$05$CCCCCCCCCCCCCCCCCCCCC.VGOzA784oUp/Z0DY336zx7pLYAy0lwK",
-        "U*U*",
-    ),
-    (
-        "bcrypt",
-        "$2b$05$XXXXXXXXXXXXXXXXXXXXXOAcXxm9kjPGEMsLznoKqmqw7tc8WCx4a",
-        "U*U*U",
-    ),
-    (
-        "bcrypt",
-        "$2a$06$DCq7YPn5Rq63x1Lad4cll.TV4S6ytwfsfvkgY8jIucDrjc8deX1s.",
-        "",
-    ),
+    ("bcrypt", "$2y$05$CCCCCCCCCCCCCCCCCCCCC.VGOzA784oUp/Z0DY336zx7pLYAy0lwK", "U*U*"),
+    ("bcrypt", "$2b$05$XXXXXXXXXXXXXXXXXXXXXOAcXxm9kjPGEMsLznoKqmqw7tc8WCx4a", "U*U*U"),
+    ("bcrypt", "$2a$06$DCq7YPn5Rq63x1Lad4cll.TV4S6ytwfsfvkgY8jIucDrjc8deX1s.", ""),
     (
         "bcrypt",
         "$2a$05$abcdefghijklmnopqrstuu5s2v8.iXieOjg/.AySBTTZIIVFJeBui",
@@ -131,10 +114,7 @@ fn hashes_that_are_too_dear_or_damaged_are_refused() {
         // A shorter output is a form of its own, down to 16 bytes: 22 characters.
         let enough = text.rfind('$').expect("fields") + 22;
         for end in 0..enough {
-            assert!(
-                StoredHash::parse(&text[..end]).is_err(),
-                "{text} cut at {end}"
-            );
+            assert!(StoredHash::parse(&text[..end]).is_err(), "{text} cut at {end}");
         }
         assert!(StoredHash::parse(&format!("{text}$")).is_err());
         assert!(StoredHash::parse(&format!("{text} ")).is_err());
@@ -155,20 +135,9 @@ fn a_hash_of_other_costs_wants_to_be_made_anew() {
     let stored = StoredHash::parse(&native.to_string()).expect("our own form");
 
     assert!(!needs_rehash(&stored, &CHEAP));
-    for dearer in [
-        Params {
-            memory_kib: 128,
-            ..CHEAP
-        },
-        Params {
-            iterations: 2,
-            ..CHEAP
-        },
-        Params {
-            parallelism: 2,
-            ..CHEAP
-        },
-    ] {
+    for dearer in
+        [Params { memory_kib: 128, ..CHEAP }, Params { iterations: 2, ..CHEAP }, Params { parallelism: 2, ..CHEAP }]
+    {
         assert!(needs_rehash(&stored, &dearer));
     }
 }
@@ -180,53 +149,22 @@ fn the_default_costs_are_written_into_the_hash() {
     let text = native.to_string();
 
     assert!(text.starts_with("$argon2id$v=19$m=19456,t=2,p=1$"));
-    assert!(verify(
-        &StoredHash::parse(&text).expect("our own form"),
-        "password"
-    ));
+    assert!(verify(&StoredHash::parse(&text).expect("our own form"), "password"));
 }
 
 #[test]
 fn costs_out_of_bounds_start_no_pool() {
     for params in [
-        Params {
-            memory_kib: 7,
-            ..CHEAP
-        },
-        Params {
-            memory_kib: 262_145,
-            ..CHEAP
-        },
-        Params {
-            iterations: 0,
-            ..CHEAP
-        },
-        Params {
-            iterations: 17,
-            ..CHEAP
-        },
-        Params {
-            parallelism: 0,
-            ..CHEAP
-        },
-        Params {
-            parallelism: 17,
-            memory_kib: 1024,
-            ..CHEAP
-        },
-        Params {
-            parallelism: 9,
-            ..CHEAP
-        },
+        Params { memory_kib: 7, ..CHEAP },
+        Params { memory_kib: 262_145, ..CHEAP },
+        Params { iterations: 0, ..CHEAP },
+        Params { iterations: 17, ..CHEAP },
+        Params { parallelism: 0, ..CHEAP },
+        Params { parallelism: 17, memory_kib: 1024, ..CHEAP },
+        Params { parallelism: 9, ..CHEAP },
     ] {
-        let options = PoolOptions {
-            params,
-            ..PoolOptions::default()
-        };
-        assert!(
-            matches!(HashPool::new(options), Err(PoolStartError::Params(_))),
-            "{params:?}"
-        );
+        let options = PoolOptions { params, ..PoolOptions::default() };
+        assert!(matches!(HashPool::new(options), Err(PoolStartError::Params(_))), "{params:?}");
     }
 }
 
@@ -253,25 +191,17 @@ fn used_memory_changes_no_hash_and_dear_memory_is_given_back() {
 #[tokio::test]
 async fn unsalted_digests_are_stored_wrapped_and_still_verify() {
     let pool = pool(1, 4);
-    for (hasher, digest) in [
-        ("md5", "3cb4e732631f47e6eb961f34554b7cde".to_owned()),
-        ("sha256", digest::sha256_hex(b"correct horse")),
-    ] {
+    for (hasher, digest) in
+        [("md5", "3cb4e732631f47e6eb961f34554b7cde".to_owned()), ("sha256", digest::sha256_hex(b"correct horse"))]
+    {
         let stored = import(hasher, &digest, &pool).await.expect("imported");
 
-        assert!(
-            stored
-                .as_str()
-                .starts_with(&format!("$wrapped-{hasher}$argon2id$"))
-        );
+        assert!(stored.as_str().starts_with(&format!("$wrapped-{hasher}$argon2id$")));
         assert!(!stored.as_str().contains(&digest));
         assert_eq!(stored.hasher(), hasher);
         assert!(needs_rehash(&stored, &CHEAP));
         let text = stored.as_str().to_owned();
-        assert_eq!(
-            pool.verify(text.clone(), secret("correct horse")).await,
-            Ok(true)
-        );
+        assert_eq!(pool.verify(text.clone(), secret("correct horse")).await, Ok(true));
         assert_eq!(pool.verify(text.clone(), secret("wrong")).await, Ok(false));
         // Whoever stole the digests from the old system cannot sign in with one.
         assert_eq!(pool.verify(text, secret(&digest)).await, Ok(false));
@@ -297,14 +227,8 @@ async fn hostile_imports_are_refused_before_anything_is_computed() {
     for (hasher, text) in [
         ("argon2id", BCRYPT),
         ("argon2id", &marked),
-        (
-            "bcrypt",
-            "$2b$31$CCCCCCCCCCCCCCCCCCCCC.E5YPO9kmyuRGyh0XouQYb4YMJKvyOeW",
-        ),
-        (
-            "scrypt",
-            "$scrypt$ln=31,r=8,p=1$TmFDbA$/bq+HJ00cgB4VucZDQHp/nxq18vII3gw53N2Y0s3MWI",
-        ),
+        ("bcrypt", "$2b$31$CCCCCCCCCCCCCCCCCCCCC.E5YPO9kmyuRGyh0XouQYb4YMJKvyOeW"),
+        ("scrypt", "$scrypt$ln=31,r=8,p=1$TmFDbA$/bq+HJ00cgB4VucZDQHp/nxq18vII3gw53N2Y0s3MWI"),
         ("md5", "3CB4E732631F47E6EB961F34554B7CDE"),
         ("md5", "3cb4e732631f47e6eb961f34554b7cd"),
         ("md5", "3cb4e732631f47e6eb961f34554b7cdg"),
@@ -312,17 +236,11 @@ async fn hostile_imports_are_refused_before_anything_is_computed() {
         ("pbkdf2_sha256", ""),
     ] {
         let refused = import(hasher, text, &pool).await;
-        assert!(
-            matches!(refused, Err(ImportError::Invalid)),
-            "{hasher} {text}"
-        );
+        assert!(matches!(refused, Err(ImportError::Invalid)), "{hasher} {text}");
     }
     for hasher in ["sha1", "BCRYPT", "", "plain"] {
         let refused = import(hasher, BCRYPT, &pool).await;
-        assert!(
-            matches!(refused, Err(ImportError::UnknownHasher)),
-            "{hasher}"
-        );
+        assert!(matches!(refused, Err(ImportError::UnknownHasher)), "{hasher}");
     }
     assert_eq!(pool.hashes_done(), 0);
 }

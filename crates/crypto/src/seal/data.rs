@@ -59,19 +59,13 @@ impl DataKey {
     }
 
     /// Brings back a key that was wrapped for the same environment.
-    pub fn unwrap(
-        master: &dyn WrapKey,
-        environment_id: &str,
-        wrapped: &str,
-    ) -> Result<Self, SealError> {
+    pub fn unwrap(master: &dyn WrapKey, environment_id: &str, wrapped: &str) -> Result<Self, SealError> {
         let [id, body] = split(wrapped)?;
         let body = base64url::decode(body).map_err(|_| SealError::Malformed)?;
         let aad = mac::framed(&[WRAPPED, environment_id.as_bytes()]);
         let root = master.unwrap(id, &body, &aad)?;
         let root = root.expose().as_slice().try_into();
-        Ok(Self::from_root(Secret::new(
-            root.map_err(|_| SealError::Malformed)?,
-        )))
+        Ok(Self::from_root(Secret::new(root.map_err(|_| SealError::Malformed)?)))
     }
 
     /// The id of the master key that wrapped a data key, to find what to wrap again after a rotation.
@@ -82,12 +76,7 @@ impl DataKey {
     /// Encrypts a value for one place.
     pub fn seal(&self, place: &Place<'_>, plain: &[u8]) -> String {
         let (nonce, sealed) = aead::seal(self.sealing.expose(), &self.aad(place), plain);
-        format!(
-            "{VERSION}.{}.{}.{}",
-            self.id,
-            base64url::encode(&nonce),
-            base64url::encode(&sealed)
-        )
+        format!("{VERSION}.{}.{}.{}", self.id, base64url::encode(&nonce), base64url::encode(&sealed))
     }
 
     /// Decrypts a value that was sealed for this very place.
@@ -101,8 +90,7 @@ impl DataKey {
         if nonce.len() != aead::NONCE_LEN {
             return Err(SealError::Malformed);
         }
-        aead::open(self.sealing.expose(), &self.aad(place), &nonce, sealed)
-            .map_err(|aead::Refused| SealError::Refused)
+        aead::open(self.sealing.expose(), &self.aad(place), &nonce, sealed).map_err(|aead::Refused| SealError::Refused)
     }
 
     /// Derives a key for tags (RFC 5869): another for each purpose, none tells about the others.
@@ -158,9 +146,7 @@ fn split<const N: usize>(envelope: &str) -> Result<[&str; N], SealError> {
         *field = parts.next().ok_or(SealError::Malformed)?;
     }
     let id_fits = (1..=64).contains(&fields[0].len())
-        && fields[0]
-            .bytes()
-            .all(|byte| byte.is_ascii_alphanumeric() || byte == b'_' || byte == b'-');
+        && fields[0].bytes().all(|byte| byte.is_ascii_alphanumeric() || byte == b'_' || byte == b'-');
     match parts.next() {
         None if id_fits => Ok(fields),
         _ => Err(SealError::Malformed),

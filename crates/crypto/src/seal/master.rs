@@ -34,9 +34,7 @@ struct MasterKey {
 impl MasterKeys {
     /// Draws a first master key.
     pub fn generate() -> Self {
-        Self {
-            keys: vec![MasterKey::generate()],
-        }
+        Self { keys: vec![MasterKey::generate()] }
     }
 
     /// Puts a new key before the ones there are: it wraps from now on, the old ones still unwrap.
@@ -55,9 +53,7 @@ impl MasterKeys {
             if line.is_empty() || line.starts_with('#') {
                 continue;
             }
-            let (id, encoded) = line
-                .split_once('.')
-                .ok_or(MasterKeyError::Malformed(number))?;
+            let (id, encoded) = line.split_once('.').ok_or(MasterKeyError::Malformed(number))?;
             let decoded = STANDARD.decode(encoded).map(Secret::new);
             let decoded = decoded.map_err(|_| MasterKeyError::Malformed(number))?;
             let bytes = decoded.expose().as_slice().try_into();
@@ -113,18 +109,10 @@ impl WrapKey for MasterKeys {
         Ok([&nonce[..], &sealed].concat())
     }
 
-    fn unwrap(
-        &self,
-        key_id: &str,
-        wrapped: &[u8],
-        aad: &[u8],
-    ) -> Result<Secret<Vec<u8>>, WrapError> {
+    fn unwrap(&self, key_id: &str, wrapped: &[u8], aad: &[u8]) -> Result<Secret<Vec<u8>>, WrapError> {
         let key = self.keys.iter().find(|key| key.id == key_id);
         let key = key.ok_or_else(|| WrapError::UnknownKey(key_id.to_owned()))?;
-        let (nonce, sealed) = wrapped
-            .split_at_checked(aead::NONCE_LEN)
-            .ok_or(WrapError::Refused)?;
-        aead::open(key.bytes.expose(), aad, nonce, sealed.to_vec())
-            .map_err(|aead::Refused| WrapError::Refused)
+        let (nonce, sealed) = wrapped.split_at_checked(aead::NONCE_LEN).ok_or(WrapError::Refused)?;
+        aead::open(key.bytes.expose(), aad, nonce, sealed.to_vec()).map_err(|aead::Refused| WrapError::Refused)
     }
 }

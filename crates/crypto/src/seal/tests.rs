@@ -2,12 +2,8 @@ use proptest::prelude::*;
 
 use super::*;
 
-const PLACE: Place<'static> = Place {
-    environment: "env_1",
-    table: "signing_keys",
-    column: "private_key",
-    row: "key_1",
-};
+const PLACE: Place<'static> =
+    Place { environment: "env_1", table: "signing_keys", column: "private_key", row: "key_1" };
 
 #[test]
 fn a_sealed_value_opens_in_its_place() {
@@ -28,33 +24,14 @@ fn a_sealed_value_opens_nowhere_else() {
     let envelope = key.seal(&PLACE, b"secret");
 
     for elsewhere in [
-        Place {
-            environment: "env_2",
-            ..PLACE
-        },
-        Place {
-            table: "totp_secrets",
-            ..PLACE
-        },
-        Place {
-            column: "public_key",
-            ..PLACE
-        },
-        Place {
-            row: "key_2",
-            ..PLACE
-        },
+        Place { environment: "env_2", ..PLACE },
+        Place { table: "totp_secrets", ..PLACE },
+        Place { column: "public_key", ..PLACE },
+        Place { row: "key_2", ..PLACE },
         // The same letters, cut at another place.
-        Place {
-            table: "signing_keysp",
-            column: "rivate_key",
-            ..PLACE
-        },
+        Place { table: "signing_keysp", column: "rivate_key", ..PLACE },
     ] {
-        assert!(matches!(
-            key.open(&elsewhere, &envelope),
-            Err(SealError::Refused)
-        ));
+        assert!(matches!(key.open(&elsewhere, &envelope), Err(SealError::Refused)));
     }
     assert!(matches!(
         DataKey::generate().open(&PLACE, &envelope),
@@ -78,11 +55,7 @@ fn every_damage_to_an_envelope_is_noticed() {
             assert!(key.open(&PLACE, &changed).is_err(), "bit {bit} of {at}");
         }
     }
-    for extended in [
-        format!("{envelope}A"),
-        format!("{envelope}.AAAA"),
-        format!(" {envelope}"),
-    ] {
+    for extended in [format!("{envelope}A"), format!("{envelope}.AAAA"), format!(" {envelope}")] {
         assert!(key.open(&PLACE, &extended).is_err());
     }
 }
@@ -97,17 +70,8 @@ fn a_data_key_comes_back_from_its_wrapping_for_its_environment_only() {
 
     let again = DataKey::unwrap(&master, "env_1", &wrapped).expect("its environment");
     assert_eq!(again.id(), key.id());
-    assert_eq!(
-        again
-            .open(&PLACE, &envelope)
-            .expect("the same key")
-            .expose(),
-        b"secret"
-    );
-    assert!(matches!(
-        DataKey::unwrap(&master, "env_2", &wrapped),
-        Err(SealError::Wrap(WrapError::Refused))
-    ));
+    assert_eq!(again.open(&PLACE, &envelope).expect("the same key").expose(), b"secret");
+    assert!(matches!(DataKey::unwrap(&master, "env_2", &wrapped), Err(SealError::Wrap(WrapError::Refused))));
     assert!(matches!(
         DataKey::unwrap(&MasterKeys::generate(), "env_1", &wrapped),
         Err(SealError::Wrap(WrapError::UnknownKey(id))) if id == master.key_id()
@@ -155,15 +119,9 @@ fn a_damaged_master_key_file_is_refused_by_line() {
     for (file, error) in [
         (String::new(), MasterKeyError::Empty),
         ("# nothing\n\n".into(), MasterKeyError::Empty),
-        (
-            format!("{}\nrubbish", lines[0]),
-            MasterKeyError::Malformed(2),
-        ),
+        (format!("{}\nrubbish", lines[0]), MasterKeyError::Malformed(2)),
         (format!("{}==", lines[0]), MasterKeyError::Malformed(1)),
-        (
-            format!("{}\n\n{}", lines[0], lines[0]),
-            MasterKeyError::Repeated(3),
-        ),
+        (format!("{}\n\n{}", lines[0], lines[0]), MasterKeyError::Repeated(3)),
         (wrong, MasterKeyError::WrongId(1)),
     ] {
         assert_eq!(MasterKeys::parse(&file).err(), Some(error));
@@ -181,11 +139,7 @@ fn each_purpose_has_its_own_mac_key() {
 
     assert!(key.derive_mac("codes").verify(&[b"123456"], &tag));
     assert!(!key.derive_mac("code").verify(&[b"123456"], &tag));
-    assert!(
-        !DataKey::generate()
-            .derive_mac("codes")
-            .verify(&[b"123456"], &tag)
-    );
+    assert!(!DataKey::generate().derive_mac("codes").verify(&[b"123456"], &tag));
 }
 
 #[test]

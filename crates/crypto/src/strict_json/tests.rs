@@ -9,8 +9,7 @@ fn refused(text: &str) -> StrictJsonError {
 
 #[test]
 fn ordinary_json_reads_as_it_always_does() {
-    let text =
-        r#"{"a": [1, -2, 3.5, true, null, "é\n"], "b": {"c": {}}, "d": 18446744073709551615}"#;
+    let text = r#"{"a": [1, -2, 3.5, true, null, "é\n"], "b": {"c": {}}, "d": 18446744073709551615}"#;
 
     let value = parse(text.as_bytes(), 8);
 
@@ -56,10 +55,7 @@ fn a_hundred_thousand_levels_do_not_harm_the_stack() {
     for (open, close) in [("[", "]"), ("{\"a\":", "}")] {
         let closed = format!("{}1{}", open.repeat(100_000), close.repeat(100_000));
         for text in [closed, open.repeat(100_000)] {
-            assert_eq!(
-                parse(text.as_bytes(), usize::MAX),
-                Err(StrictJsonError::TooDeep)
-            );
+            assert_eq!(parse(text.as_bytes(), usize::MAX), Err(StrictJsonError::TooDeep));
         }
     }
 }
@@ -86,10 +82,7 @@ fn anything_that_is_not_one_json_value_is_a_syntax_error() {
         "/**/1",
         "[1]\0",
     ] {
-        assert!(
-            matches!(refused(text), StrictJsonError::Syntax { .. }),
-            "{text:?}"
-        );
+        assert!(matches!(refused(text), StrictJsonError::Syntax { .. }), "{text:?}");
     }
     assert!(parse(b"\"\xff\"", 8).is_err());
     assert!(parse_object(b"[]", 8).is_err());

@@ -32,7 +32,8 @@ pub(super) async fn answer(
             let canonical = challenge.target.clone().unwrap_or_default();
             let known = people::by_email(tx, &tenant.env, &canonical).await?;
             let identity = guesses::identity(known.as_ref().map(|k| k.user), &canonical);
-            let looked = challenges::answer_code(tx, cx, &tenant, &mut challenge, &identity, Purpose::EmailCode, &code).await?;
+            let looked =
+                challenges::answer_code(tx, cx, &tenant, &mut challenge, &identity, Purpose::EmailCode, &code).await?;
             if let Err(wrong) = looked {
                 // A failed answer is kept: the transaction commits.
                 return Ok(Err(wrong.into()));

@@ -27,7 +27,13 @@ pub struct Create {
 
 /// Begins a sign-in, or goes on with the one that is open; issues the first challenge and takes its answer
 /// when both are given.
-pub async fn create(engine: &Engine, cx: &Context, env: &Environment, client: ClientId, input: Create) -> Result<Moved, SignInError> {
+pub async fn create(
+    engine: &Engine,
+    cx: &Context,
+    env: &Environment,
+    client: ClientId,
+    input: Create,
+) -> Result<Moved, SignInError> {
     let settings = &env.settings;
     if input.ticket.is_some() || input.strategy.as_deref() == Some("ticket") {
         return Err(if input.ticket.is_none() { SignInError::Missing("ticket") } else { SignInError::Ticket });
@@ -56,7 +62,9 @@ pub async fn create(engine: &Engine, cx: &Context, env: &Environment, client: Cl
             let open = newest.filter(|s| s.open(cx.now).is_ok());
             let same = open.filter(|s| identifier.is_none() || s.identifier == identifier);
             let mut sign_in = match same {
-                Some(open) => storage::sign_ins::lock(tx, cx.env, client, open.id).await?.ok_or(SignInError::NotFound)?,
+                Some(open) => {
+                    storage::sign_ins::lock(tx, cx.env, client, open.id).await?.ok_or(SignInError::NotFound)?
+                }
                 None => {
                     abandon_open(tx, cx, client).await?;
                     let mut fresh = SignIn::begin(cx.id(), client, identifier.clone(), cx.now);
@@ -99,7 +107,8 @@ async fn abandon_open(tx: &mut storage::Tx<'_>, cx: &Context, client: ClientId) 
 /// Where nobody is known and that may be said, the attempt is for a sign-up.
 async fn begin_status(tx: &mut storage::Tx<'_>, env: &Environment, sign_in: &mut SignIn) -> Result<(), SignInError> {
     let Some(identifier) = &sign_in.identifier else { return Ok(()) };
-    let telling = !env.settings.attack_protection.enumeration_protection && env.settings.sign_up_mode() != SignUpMode::Waitlist;
+    let telling =
+        !env.settings.attack_protection.enumeration_protection && env.settings.sign_up_mode() != SignUpMode::Waitlist;
     if telling && people::resolve(tx, env, identifier).await?.is_none() {
         sign_in.status = SignInStatus::Transferable;
     }

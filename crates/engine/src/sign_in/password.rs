@@ -31,7 +31,9 @@ pub(super) async fn answer(
     let reserved = reserve(engine, cx, client, id, challenge).await?;
     let right = passwords::verify(engine, reserved.digest.as_ref(), password.clone()).await?;
     let moved = match (right, reserved.user, reserved.digest.clone()) {
-        (true, Some(user), Some(digest)) => take(engine, cx, client, id, challenge, user, digest, reserved.identity).await?,
+        (true, Some(user), Some(digest)) => {
+            take(engine, cx, client, id, challenge, user, digest, reserved.identity).await?
+        }
         _ => return refuse(engine, cx, id, challenge, reserved.user, reserved.identity).await,
     };
     if let (Some(user), Some(digest)) = (reserved.user, reserved.digest)
@@ -43,7 +45,13 @@ pub(super) async fn answer(
 }
 
 /// Counts the try before the secret is looked at, so that tries in parallel cannot pass the limit.
-async fn reserve(engine: &Engine, cx: &Context, client: ClientId, id: SignInId, challenge: ChallengeId) -> Result<Reserved, SignInError> {
+async fn reserve(
+    engine: &Engine,
+    cx: &Context,
+    client: ClientId,
+    id: SignInId,
+    challenge: ChallengeId,
+) -> Result<Reserved, SignInError> {
     let tenant = tenancy::tenant(engine, cx.env).await?;
     engine
         .write(cx, async move |tx, cx| {
@@ -64,7 +72,8 @@ async fn reserve(engine: &Engine, cx: &Context, client: ClientId, id: SignInId, 
                 _ => guesses::identity(user, &identifier.canonical),
             };
             if !cx.was_test
-                && let Some(until) = guesses::reserve(tx, cx, &tenant.env.settings, &identity, Purpose::Password).await?
+                && let Some(until) =
+                    guesses::reserve(tx, cx, &tenant.env.settings, &identity, Purpose::Password).await?
             {
                 return Err(SignInError::Locked { until: Some(until) });
             }
@@ -79,7 +88,10 @@ async fn reserve(engine: &Engine, cx: &Context, client: ClientId, id: SignInId, 
         .await
 }
 
-#[expect(clippy::too_many_arguments, reason = "the outcome of the two steps before, taken apart so that the closure owns it")]
+#[expect(
+    clippy::too_many_arguments,
+    reason = "the outcome of the two steps before, taken apart so that the closure owns it"
+)]
 async fn take(
     engine: &Engine,
     cx: &Context,
@@ -164,6 +176,10 @@ async fn rehash(
             return Ok(());
         }
     };
-    engine.write(cx, async move |tx, cx| Ok::<_, SignInError>(storage::users::rehash(tx, cx.env, user, &old, &new).await?)).await?;
+    engine
+        .write(cx, async move |tx, cx| {
+            Ok::<_, SignInError>(storage::users::rehash(tx, cx.env, user, &old, &new).await?)
+        })
+        .await?;
     Ok(())
 }

@@ -10,7 +10,13 @@ use domain::strategy::Strategy;
 use domain::{ChallengeId, ClientId, Context, SignUpId};
 
 /// Issues a challenge on a sign-up.
-pub async fn prepare(engine: &Engine, cx: &Context, client: ClientId, id: SignUpId, strategy: &str) -> Result<Moved, SignUpError> {
+pub async fn prepare(
+    engine: &Engine,
+    cx: &Context,
+    client: ClientId,
+    id: SignUpId,
+    strategy: &str,
+) -> Result<Moved, SignUpError> {
     let tenant = tenancy::tenant(engine, cx.env).await?;
     let strategy = strategy.to_owned();
     engine
@@ -19,7 +25,11 @@ pub async fn prepare(engine: &Engine, cx: &Context, client: ClientId, id: SignUp
             sign_up.open(cx.now)?;
             let strategy = Strategy::parse(&strategy).ok_or(SignUpError::Strategy)?;
             let Some(email) = sign_up.email_address.clone() else {
-                return Err(if strategy == Strategy::EmailCode { SignUpError::Missing("email_address") } else { SignUpError::Strategy });
+                return Err(if strategy == Strategy::EmailCode {
+                    SignUpError::Missing("email_address")
+                } else {
+                    SignUpError::Strategy
+                });
             };
             if !sign_up.supported_strategies(cx.now, &tenant.env.settings).contains(&strategy) {
                 return Err(SignUpError::Strategy);
@@ -28,8 +38,12 @@ pub async fn prepare(engine: &Engine, cx: &Context, client: ClientId, id: SignUp
             let taken = people::is_taken(tx, &tenant.env, &email).await?;
             let letter = if taken { Letter::AccountExists } else { Letter::VerificationCode };
             let canonical = tenant.env.settings.canonical(&email);
-            let target =
-                CodeTarget { canonical: &canonical, to: To::Email(&email), letter, is_test: sign_up.was_test && !taken };
+            let target = CodeTarget {
+                canonical: &canonical,
+                to: To::Email(&email),
+                letter,
+                is_test: sign_up.was_test && !taken,
+            };
             let parent = Parent::SignUp(sign_up.id);
             let challenge = challenges::issue_code(tx, cx, &tenant, parent, Step::Single, target).await?;
             sign_up.current_challenge_id = Some(challenge.id);
@@ -66,7 +80,8 @@ pub async fn answer(
             let email = sign_up.email_address.clone().ok_or(SignUpError::Missing("email_address"))?;
             let canonical = tenant.env.settings.canonical(&email);
             let identity = guesses::identity(None, &canonical);
-            let looked = challenges::answer_code(tx, cx, &tenant, &mut challenge, &identity, Purpose::AddressCode, code).await?;
+            let looked =
+                challenges::answer_code(tx, cx, &tenant, &mut challenge, &identity, Purpose::AddressCode, code).await?;
             if let Err(wrong) = looked {
                 // A failed answer is kept: the transaction commits.
                 return Ok(Err(wrong.into()));

@@ -67,7 +67,16 @@ pub async fn update(engine: &Engine, cx: &Context, id: UserId, change: UserChang
             if let Some(digest) = &digest {
                 person.user.password_digest = Some(digest.clone());
                 if let Some(address) = person.primary_email().filter(|a| a.verified) {
-                    mail::enqueue(tx, cx, &tenant.env, &tenant.keys, Letter::PasswordChanged, To::Address(address), None).await?;
+                    mail::enqueue(
+                        tx,
+                        cx,
+                        &tenant.env,
+                        &tenant.keys,
+                        Letter::PasswordChanged,
+                        To::Address(address),
+                        None,
+                    )
+                    .await?;
                 }
             }
             if person != before {
@@ -126,7 +135,12 @@ pub struct MetadataChange {
 }
 
 /// Merges metadata.
-pub async fn update_metadata(engine: &Engine, cx: &Context, id: UserId, change: MetadataChange) -> Result<Person, UserError> {
+pub async fn update_metadata(
+    engine: &Engine,
+    cx: &Context,
+    id: UserId,
+    change: MetadataChange,
+) -> Result<Person, UserError> {
     let tenant = tenancy::tenant(engine, cx.env).await?;
     engine
         .write(cx, async move |tx, cx| {
@@ -178,7 +192,12 @@ pub async fn delete(engine: &Engine, cx: &Context, id: UserId) -> Result<Person,
 }
 
 /// Says whether a password is a person's. Wrong ones are counted per person: one key serves a whole backend.
-pub async fn verify_password(engine: &Engine, cx: &Context, id: UserId, password: Secret<String>) -> Result<bool, UserError> {
+pub async fn verify_password(
+    engine: &Engine,
+    cx: &Context,
+    id: UserId,
+    password: Secret<String>,
+) -> Result<bool, UserError> {
     let tenant = tenancy::tenant(engine, cx.env).await?;
     let identity = guesses::identity(Some(id), "");
     let counted = identity.clone();

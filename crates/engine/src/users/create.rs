@@ -37,7 +37,8 @@ impl PasswordInput {
             problems.push(Problem::of_param(Kind::Invalid, codes::PARAM_NIL, "password_digest"));
         }
         if let Some(password) = &self.password {
-            let checked = if self.skip_checks { passwords::check_length(password) } else { passwords::accept(password) };
+            let checked =
+                if self.skip_checks { passwords::check_length(password) } else { passwords::accept(password) };
             if checked.is_err() {
                 problems.push(Problem::of_param(Kind::Invalid, codes::PASSWORD_VALIDATION_FAILED, "password"));
             }

@@ -26,7 +26,13 @@ async fn claim(db: &Handle, env: EnvironmentId, key: &IdempotencyClaim, print: u
     db.write(async move |tx: &mut Tx<'_>| idempotency::claim(tx, env, &key, [print; 32], now).await).await.unwrap()
 }
 
-async fn keep(db: &Handle, env: EnvironmentId, key: &IdempotencyClaim, sealed: bool, now: Timestamp) -> Result<(), Error> {
+async fn keep(
+    db: &Handle,
+    env: EnvironmentId,
+    key: &IdempotencyClaim,
+    sealed: bool,
+    now: Timestamp,
+) -> Result<(), Error> {
     let key = key.clone();
     db.write(async move |tx: &mut Tx<'_>| {
         counts::add(tx, env, "changes", 1).await?;

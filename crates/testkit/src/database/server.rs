@@ -107,6 +107,7 @@ fn describe(error: &tokio_postgres::Error) -> String {
     error.as_db_error().map_or_else(|| error.to_string(), ToString::to_string)
 }
 
+#[expect(clippy::disallowed_methods, reason = "tests are told of their server by the environment")]
 async fn connect() -> Option<(Client, (String, String))> {
     let mut candidates = Vec::new();
     if let Ok(url) = std::env::var("LATCHKEY_TEST_POSTGRES") {

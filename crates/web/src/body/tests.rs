@@ -49,10 +49,13 @@ async fn an_empty_body_is_an_empty_object() {
 #[actix_web::test]
 async fn other_content_types_are_refused() {
     let body = r#"{"name":"Ann"}"#;
-    for content_type in [None, Some("text/plain"), Some("application/json; charset=utf-16"), Some("application/jsonx"), Some("")] {
+    for content_type in
+        [None, Some("text/plain"), Some("application/json; charset=utf-16"), Some("application/jsonx"), Some("")]
+    {
         assert_eq!(read(content_type, body).await, Err("415 content_type_unsupported".into()), "{content_type:?}");
     }
-    let squeezed = TestRequest::post().insert_header((CONTENT_TYPE, "application/json")).insert_header((CONTENT_ENCODING, "gzip"));
+    let squeezed =
+        TestRequest::post().insert_header((CONTENT_TYPE, "application/json")).insert_header((CONTENT_ENCODING, "gzip"));
     assert_eq!(outcome(squeezed.set_payload(body)).await, Err("415 content_type_unsupported".into()));
 }
 
@@ -67,7 +70,10 @@ async fn json_with_two_meanings_is_malformed() {
 
 #[actix_web::test]
 async fn a_null_character_is_a_problem_of_its_field() {
-    let (req, payload) = TestRequest::post().insert_header((CONTENT_TYPE, "application/json")).set_payload(r#"{"a":{"b":"x\u0000"}}"#).to_http_parts();
+    let (req, payload) = TestRequest::post()
+        .insert_header((CONTENT_TYPE, "application/json"))
+        .set_payload(r#"{"a":{"b":"x\u0000"}}"#)
+        .to_http_parts();
 
     let error = object(&req, payload).await.unwrap_err();
 
@@ -80,7 +86,9 @@ async fn a_body_over_one_mebibyte_is_refused_by_its_length_and_by_its_bytes() {
     let large = format!("{{\"name\":\"{}\"}}", "x".repeat(BODY_MAX));
     assert_eq!(read(JSON, large).await, Err("413 request_too_large".into()));
 
-    let stated = TestRequest::post().insert_header((CONTENT_TYPE, "application/json")).insert_header((CONTENT_LENGTH, "1048577"));
+    let stated = TestRequest::post()
+        .insert_header((CONTENT_TYPE, "application/json"))
+        .insert_header((CONTENT_LENGTH, "1048577"));
     assert_eq!(outcome(stated).await, Err("413 request_too_large".into()), "before a byte of it is read");
 
     let largest = format!("{{\"name\":\"\"{}}}", " ".repeat(BODY_MAX - 11));

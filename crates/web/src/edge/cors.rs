@@ -29,8 +29,10 @@ fn is_open(path: &str) -> bool {
 
 /// Writes that prove themselves by something a foreign site cannot have.
 fn is_exempt(path: &str) -> bool {
-    matches!(path, "/oauth/token" | "/oauth/token_info" | "/oauth/revoke" | "/oauth/userinfo" | "/v1/enterprise-sso-callback")
-        || path.starts_with("/.well-known/")
+    matches!(
+        path,
+        "/oauth/token" | "/oauth/token_info" | "/oauth/revoke" | "/oauth/userinfo" | "/v1/enterprise-sso-callback"
+    ) || path.starts_with("/.well-known/")
         || path.starts_with("/scim/")
         || path.starts_with("/v1/oauth-callback/")
         || (path.starts_with("/v1/saml/") && path.ends_with("/acs"))
@@ -111,7 +113,8 @@ pub(crate) fn answer(env: &Environment, path: &str, request: &HeaderMap, headers
     // Whatever the answer: a cache must not give one site's to another.
     headers.append(VARY, HeaderValue::from_static("Origin"));
     let Some(value) = request.get(ORIGIN) else { return };
-    let allowed = value.to_str().ok().and_then(|text| Origin::parse(text).ok()).filter(|origin| env.allows_origin(origin));
+    let allowed =
+        value.to_str().ok().and_then(|text| Origin::parse(text).ok()).filter(|origin| env.allows_origin(origin));
     let Some(echo) = allowed.and_then(|origin| HeaderValue::from_str(&origin.to_string()).ok()) else { return };
     headers.insert(ACCESS_CONTROL_ALLOW_ORIGIN, echo);
     headers.insert(ACCESS_CONTROL_ALLOW_CREDENTIALS, HeaderValue::from_static("true"));

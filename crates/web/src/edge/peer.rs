@@ -52,7 +52,11 @@ mod tests {
     #[test]
     fn a_stranger_cannot_forge_his_address() {
         assert_eq!(seen("203.0.113.9", &["198.51.100.1"]), "203.0.113.9");
-        assert_eq!(seen("10.0.0.1", &["6.6.6.6, 203.0.113.9"]), "203.0.113.9", "what he wrote stands left of what we saw");
+        assert_eq!(
+            seen("10.0.0.1", &["6.6.6.6, 203.0.113.9"]),
+            "203.0.113.9",
+            "what he wrote stands left of what we saw"
+        );
         assert_eq!(seen("10.0.0.1", &["6.6.6.6", "203.0.113.9, 10.2.2.2"]), "203.0.113.9", "over several lines");
         assert_eq!(seen("10.0.0.1", &["203.0.113.9, garbage, 10.2.2.2"]), "10.2.2.2", "behind garbage nothing counts");
     }

@@ -28,9 +28,11 @@ impl Answer {
     pub fn of(error: &ApiError, surface: Surface, trace: Option<RequestId>) -> Self {
         match &*error.0 {
             Inner::Refused(problems) => Self::refused(problems, surface, trace),
-            Inner::Fault(error) if is_outage(&**error) => {
-                Self::refused(&[Problem { kind: Kind::Busy, code: code::SERVER_BUSY, meta: Map::new() }], surface, trace)
-            }
+            Inner::Fault(error) if is_outage(&**error) => Self::refused(
+                &[Problem { kind: Kind::Busy, code: code::SERVER_BUSY, meta: Map::new() }],
+                surface,
+                trace,
+            ),
             Inner::Fault(_) => Self::fault(trace),
             Inner::Stored(stored) => Self {
                 status: StatusCode::from_u16(stored.status).unwrap_or(StatusCode::OK),

@@ -70,7 +70,10 @@ fn absent_null_and_empty_are_three_things() {
         form.text(name, 9).required();
     }
     form.ignore("value");
-    assert_eq!(problems(form.finish(Some(()))), ["absent: form_param_nil", "null: form_param_nil", "empty: form_param_nil"]);
+    assert_eq!(
+        problems(form.finish(Some(()))),
+        ["absent: form_param_nil", "null: form_param_nil", "empty: form_param_nil"]
+    );
 }
 
 #[test]

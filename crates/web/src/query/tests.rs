@@ -59,12 +59,22 @@ fn all_problems_of_a_query_are_told() {
 #[test]
 fn truth_has_four_spellings() {
     let read = |query: &str| Params::new(query).boolean("x");
-    assert_eq!([read("x=true"), read("x=1"), read("x=false"), read("x=0"), read("x=")], [Some(true), Some(true), Some(false), Some(false), None]);
+    assert_eq!(
+        [read("x=true"), read("x=1"), read("x=false"), read("x=0"), read("x=")],
+        [Some(true), Some(true), Some(false), Some(false), None]
+    );
 }
 
 #[test]
 fn a_limit_is_clamped_and_must_be_a_number() {
-    for (query, limit) in [("", 10), ("limit=25", 25), ("limit=0", 1), ("limit=-3", 1), ("limit=501", 500), ("limit=99999999999999999999", 500)] {
+    for (query, limit) in [
+        ("", 10),
+        ("limit=25", 25),
+        ("limit=0", 1),
+        ("limit=-3", 1),
+        ("limit=501", 500),
+        ("limit=99999999999999999999", 500),
+    ] {
         assert_eq!(paging(query).unwrap().parts().1, limit, "{query}");
     }
     for bad in ["ten", "1.0", "-", "0x10", "1e3"] {
@@ -101,7 +111,11 @@ fn a_cursor_is_bound_to_list_order_and_filters_and_to_nothing_else() {
     assert_eq!(one, binding("query=x&email_address[]=b&email_address=a&limit=7&unknown=1&cursor=zzz"));
     assert_ne!(one, binding("email_address=a&query=x"));
     assert_ne!(one, binding("email_address=a&email_address=b&query=x&order_by=created_at"));
-    assert_ne!(binding("query=a%26email_address%3Db"), binding("query=a&email_address=b"), "values cannot pose as names");
+    assert_ne!(
+        binding("query=a%26email_address%3Db"),
+        binding("query=a&email_address=b"),
+        "values cannot pose as names"
+    );
 }
 
 #[test]

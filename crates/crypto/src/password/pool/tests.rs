@@ -3,18 +3,10 @@ use std::sync::mpsc;
 
 use super::*;
 
-pub(in crate::password) const CHEAP: Params = Params {
-    memory_kib: 64,
-    iterations: 1,
-    parallelism: 1,
-};
+pub(in crate::password) const CHEAP: Params = Params { memory_kib: 64, iterations: 1, parallelism: 1 };
 
 pub(in crate::password) fn pool(threads: usize, waiting_per_thread: usize) -> HashPool {
-    let options = PoolOptions {
-        params: CHEAP,
-        threads,
-        waiting_per_thread,
-    };
+    let options = PoolOptions { params: CHEAP, threads, waiting_per_thread };
     HashPool::new(options).expect("cheap threads start")
 }
 
@@ -43,22 +35,13 @@ async fn a_hashed_password_verifies_and_costs_one_hash_each_time() {
     let stored = pool.hash(secret("correct horse")).await.expect("hashed");
 
     assert_eq!(pool.hashes_done(), 1);
-    assert_eq!(
-        pool.verify(stored.clone(), secret("correct horse")).await,
-        Ok(true)
-    );
+    assert_eq!(pool.verify(stored.clone(), secret("correct horse")).await, Ok(true));
     assert_eq!(pool.hashes_done(), 2);
-    assert_eq!(
-        pool.verify(stored.clone(), secret("wrong")).await,
-        Ok(false)
-    );
+    assert_eq!(pool.verify(stored.clone(), secret("wrong")).await, Ok(false));
     assert_eq!(pool.hashes_done(), 3);
     assert_eq!(pool.verify_dummy(secret("correct horse")).await, Ok(false));
     assert_eq!(pool.hashes_done(), 4);
-    assert_ne!(
-        pool.hash(secret("correct horse")).await.expect("hashed"),
-        stored
-    );
+    assert_ne!(pool.hash(secret("correct horse")).await.expect("hashed"), stored);
 }
 
 #[tokio::test]
@@ -119,10 +102,7 @@ async fn a_panicking_job_fails_alone() {
     let failed = pool.submit(|_, _| -> () { panic!("a bug in a hash") });
 
     assert!(failed.expect("room").await.is_err());
-    let stored = pool
-        .hash(secret("password"))
-        .await
-        .expect("the thread lives");
+    let stored = pool.hash(secret("password")).await.expect("the thread lives");
     assert_eq!(pool.verify(stored, secret("password")).await, Ok(true));
 }
 

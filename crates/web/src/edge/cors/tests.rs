@@ -29,18 +29,28 @@ fn a_write_from_a_foreign_site_is_refused() {
     assert_eq!((problem.kind, problem.code), (Kind::Forbidden, code::ORIGIN_INVALID));
     assert_eq!(problem.meta["origin"], "https://evil.example");
     assert_eq!(problem.meta["allowed"], serde_json::json!([OURS]));
-    for source in ["null", "https://app.example.com.evil.example", "http://app.example.com", "https://app.example.com:8443"] {
+    for source in
+        ["null", "https://app.example.com.evil.example", "http://app.example.com", "https://app.example.com:8443"]
+    {
         assert!(!passes(Method::POST, "/v1/me", &[("origin", source)]), "{source}");
     }
 }
 
 #[test]
 fn a_write_from_our_site_or_the_tenants_own_pages_passes() {
-    assert!(passes(Method::POST, "/v1/client/sign-ins", &[("origin", "https://APP.example.com:443"), ("cookie", "__client=x")]));
+    assert!(passes(
+        Method::POST,
+        "/v1/client/sign-ins",
+        &[("origin", "https://APP.example.com:443"), ("cookie", "__client=x")]
+    ));
     assert!(passes(Method::POST, "/v1/client/sign-ins", &[("origin", "https://id.example.com")]));
     assert!(passes(Method::PATCH, "/v1/me", &[("referer", "https://app.example.com/profile?x=1")]));
     assert!(!passes(Method::PATCH, "/v1/me", &[("referer", "https://evil.example/https://app.example.com/")]));
-    assert!(!passes(Method::PATCH, "/v1/me", &[("origin", "https://evil.example"), ("referer", "https://app.example.com/")]));
+    assert!(!passes(
+        Method::PATCH,
+        "/v1/me",
+        &[("origin", "https://evil.example"), ("referer", "https://app.example.com/")]
+    ));
 }
 
 #[test]
@@ -87,10 +97,20 @@ fn the_handshake_and_the_consent_take_the_tenants_own_pages_only() {
 #[test]
 fn only_the_listed_routes_are_exempt() {
     let foreign = [("origin", "https://evil.example")];
-    for path in ["/oauth/token", "/oauth/token_info", "/oauth/revoke", "/oauth/userinfo", "/scim/v2/Users", "/v1/saml/entcon_1/acs", "/v1/oauth-callback/apple"] {
+    for path in [
+        "/oauth/token",
+        "/oauth/token_info",
+        "/oauth/revoke",
+        "/oauth/userinfo",
+        "/scim/v2/Users",
+        "/v1/saml/entcon_1/acs",
+        "/v1/oauth-callback/apple",
+    ] {
         assert!(passes(Method::POST, path, &foreign), "{path}");
     }
-    for path in ["/oauth/tokens", "/oauth/token/", "//oauth/token", "/oauth%2Ftoken", "/v1/scim/", "/v1/saml/x", "/OAUTH/TOKEN"] {
+    for path in
+        ["/oauth/tokens", "/oauth/token/", "//oauth/token", "/oauth%2Ftoken", "/v1/scim/", "/v1/saml/x", "/OAUTH/TOKEN"]
+    {
         assert!(!passes(Method::POST, path, &foreign), "{path}");
     }
 }
@@ -115,7 +135,10 @@ fn an_origin_is_echoed_only_when_it_is_allowed() {
 
 #[test]
 fn any_port_is_for_development_alone() {
-    let port = |kind| answered(kind, "http://localhost:*", "/v1/client", "http://localhost:5173").contains_key(ACCESS_CONTROL_ALLOW_ORIGIN);
+    let port = |kind| {
+        answered(kind, "http://localhost:*", "/v1/client", "http://localhost:5173")
+            .contains_key(ACCESS_CONTROL_ALLOW_ORIGIN)
+    };
     assert!(port(EnvironmentKind::Development));
     assert!(!port(EnvironmentKind::Staging) && !port(EnvironmentKind::Production));
 }
@@ -146,6 +169,11 @@ fn a_preflight_names_our_headers_one_by_one() {
 #[test]
 fn a_preflight_of_a_foreign_site_hears_nothing() {
     let mut out = HeaderMap::new();
-    preflight(&environment(EnvironmentKind::Production, &[OURS]), "/v1/me", &headers(&[("origin", "https://evil.example")]), &mut out);
+    preflight(
+        &environment(EnvironmentKind::Production, &[OURS]),
+        "/v1/me",
+        &headers(&[("origin", "https://evil.example")]),
+        &mut out,
+    );
     assert!(!out.contains_key(ACCESS_CONTROL_ALLOW_METHODS) && !out.contains_key(ACCESS_CONTROL_ALLOW_ORIGIN));
 }
