@@ -1,1 +1,7 @@
-#[test] fn placeholder() {}
+//! The integration tests: one binary, each test on both engines.
+
+mod attacks;
+mod bapi;
+mod contract;
+mod fapi;
+mod readme;

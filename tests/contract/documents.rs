@@ -55,7 +55,10 @@ fn every_object_says_whether_it_is_closed() {
         let schemas = document(surface).value()["components"]["schemas"].as_object().expect("there are schemas");
         for (name, schema) in schemas {
             if schema["type"] == "object" {
-                assert!(schema.get("additionalProperties").is_some(), "{name} does not say whether it takes other keys");
+                assert!(
+                    schema.get("additionalProperties").is_some(),
+                    "{name} does not say whether it takes other keys"
+                );
             }
         }
     }
@@ -67,7 +70,11 @@ fn every_operation_has_an_id_of_its_own_a_summary_and_a_success() {
         let mut ids = BTreeSet::new();
         for operation in document(surface).operations() {
             let name = format!("{} {}", operation.method, operation.template);
-            assert!(!operation.id().is_empty() && ids.insert(operation.id()), "{name}: no id of its own: {:?}", operation.id());
+            assert!(
+                !operation.id().is_empty() && ids.insert(operation.id()),
+                "{name}: no id of its own: {:?}",
+                operation.id()
+            );
             let value = operation.value();
             assert!(value["summary"].as_str().is_some_and(|text| !text.is_empty()), "{name} has no summary");
             let statuses = value["responses"].as_object().expect("there are answers").keys();

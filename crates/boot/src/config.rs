@@ -233,7 +233,11 @@ impl Config {
         const REDACTED: &str = "(redacted)";
         let Merged(mut table) = self.merged.clone();
         let mut edit = |section: &str, key: &str, change: fn(&str) -> String| {
-            let part = if section.is_empty() { Some(&mut table) } else { table.get_mut(section).and_then(toml::Value::as_table_mut) };
+            let part = if section.is_empty() {
+                Some(&mut table)
+            } else {
+                table.get_mut(section).and_then(toml::Value::as_table_mut)
+            };
             if let Some(toml::Value::String(text)) = part.and_then(|part| part.get_mut(key))
                 && !text.is_empty()
             {
@@ -255,8 +259,11 @@ pub fn without_password(url: &str) -> String {
     };
     let secret = |name: &str| name.eq_ignore_ascii_case("password") || name.eq_ignore_ascii_case("sslpassword");
     if parsed.query_pairs().any(|(name, _)| secret(&name)) {
-        let kept: Vec<(String, String)> =
-            parsed.query_pairs().filter(|(name, _)| !secret(name)).map(|(n, v)| (n.into_owned(), v.into_owned())).collect();
+        let kept: Vec<(String, String)> = parsed
+            .query_pairs()
+            .filter(|(name, _)| !secret(name))
+            .map(|(n, v)| (n.into_owned(), v.into_owned()))
+            .collect();
         parsed.query_pairs_mut().clear().extend_pairs(kept);
     }
     if parsed.password().is_some() && parsed.set_password(Some("redacted")).is_err() {

@@ -73,9 +73,7 @@ fn create(path: &Path) -> Result<Loaded, LoadError> {
     match private_file::create(path, keys.to_text().expose()) {
         Ok(()) => Ok(Loaded { keys, created: Some(path.to_owned()) }),
         // Another process was faster: its key counts.
-        Err(error) if error.kind() == io::ErrorKind::AlreadyExists => {
-            Ok(Loaded { keys: read(path)?, created: None })
-        }
+        Err(error) if error.kind() == io::ErrorKind::AlreadyExists => Ok(Loaded { keys: read(path)?, created: None }),
         Err(error) => Err(of_file(error)),
     }
 }
@@ -146,8 +144,9 @@ mod tests {
         let source = MasterKeySource::File(folder.path().join("master.key"));
 
         let ids: Vec<String> = std::thread::scope(|scope| {
-            let threads: Vec<_> =
-                (0..8).map(|_| scope.spawn(|| load(&source, Missing::Create).unwrap().keys.key_id().to_owned())).collect();
+            let threads: Vec<_> = (0..8)
+                .map(|_| scope.spawn(|| load(&source, Missing::Create).unwrap().keys.key_id().to_owned()))
+                .collect();
             threads.into_iter().map(|thread| thread.join().unwrap()).collect()
         });
 

@@ -94,10 +94,7 @@ pub async fn start(config: Config, wiring: Wiring) -> Result<Platform, StartErro
         passwords: HashPool::new(config.passwords)?,
         master: Arc::new(master.keys),
         mailer,
-        settings: EngineSettings {
-            public_url: config.public_url.clone(),
-            mail_from: config.mail_from.clone(),
-        },
+        settings: EngineSettings { public_url: config.public_url.clone(), mail_from: config.mail_from.clone() },
     });
     let platform = Platform { config: Arc::new(config), database, shared, inbox, render_metrics };
     if let Some(file) = master.created {
@@ -139,6 +136,14 @@ impl Platform {
     /// An engine for the calling thread, with connections of its own.
     pub fn engine(&self) -> Engine {
         Engine::new(Arc::clone(&self.shared), self.database.handle())
+    }
+
+    /// Writes what was gathered and leaves the database in order; the last thing a process does.
+    pub async fn finish(&self) {
+        if let Err(error) = engine::activity::flush(&self.engine()).await {
+            tracing::warn!(error = crate::process::chain(&error), "the last times of use are lost");
+        }
+        self.database.shutdown().await;
     }
 }
 

@@ -13,7 +13,9 @@ pub type Failure = Box<dyn Error + Send + Sync>;
 
 /// SQLite is for one process.
 #[derive(Debug, thiserror::Error)]
-#[error("the database is SQLite, which serves one process: run `latchkey serve all`, or name a PostgreSQL server in DATABASE_URL")]
+#[error(
+    "the database is SQLite, which serves one process: run `latchkey serve all`, or name a PostgreSQL server in DATABASE_URL"
+)]
 pub struct SqliteIsForOne;
 
 /// Refuses to be one process of several on a database that is for one.
@@ -75,7 +77,8 @@ pub async fn asked_to_stop() -> io::Result<()> {
     signal().await?;
     tracing::info!("stopping: what is in hand is finished first");
     std::thread::Builder::new().name("second signal".to_owned()).spawn(|| {
-        let waited = tokio::runtime::Builder::new_current_thread().enable_all().build().and_then(|r| r.block_on(signal()));
+        let waited =
+            tokio::runtime::Builder::new_current_thread().enable_all().build().and_then(|r| r.block_on(signal()));
         if waited.is_ok() {
             std::process::exit(130);
         }

@@ -20,6 +20,7 @@ pub mod patch;
 pub mod refusal;
 pub mod session;
 pub mod settings;
+mod settings_change;
 pub mod sign_in;
 pub mod sign_up;
 pub mod strategy;

@@ -256,6 +256,15 @@ async fn complete(
     if let Some(lock) = person.user.operator_lock(cx.now) {
         return Err(SignInError::Locked { until: lock.until });
     }
+    if !env.settings.sessions.multi_session {
+        let live = storage::sessions::lock_live_of_client(tx, cx.env, client.id).await?;
+        let here = |s: &domain::session::Session| {
+            s.user_id == person.user.id && s.status_at(cx.now, &env.settings.sessions).is_live()
+        };
+        if live.iter().any(here) {
+            return Err(SignInError::AlreadySignedIn);
+        }
+    }
     // A success opens what strangers' failures have shut.
     if person.user.lock.take().is_some() {
         person.user.updated_at = cx.now;

@@ -135,9 +135,7 @@ pub(crate) fn compose(mail: &Mail) -> Result<Message, ComposeError> {
         .to(Mailbox::new(None, to))
         .subject(&mail.subject);
     Ok(match &mail.html {
-        Some(html) => {
-            builder.multipart(MultiPart::alternative_plain_html(mail.text.clone(), html.clone()))?
-        }
+        Some(html) => builder.multipart(MultiPart::alternative_plain_html(mail.text.clone(), html.clone()))?,
         None => builder.singlepart(SinglePart::plain(mail.text.clone()))?,
     })
 }

@@ -152,7 +152,8 @@ impl TestApp {
     /// Another environment, by its kind and name.
     pub async fn environment_of(&self, kind: EnvironmentKind, name: &str) -> TestEnvironment {
         let origins = vec![ORIGIN.to_owned()];
-        let made = engine::bootstrap::create_environment(&self.engine, None, name.to_owned(), kind, None, origins).await;
+        let made =
+            engine::bootstrap::create_environment(&self.engine, None, name.to_owned(), kind, None, origins).await;
         TestEnvironment::of(made.expect("another environment can be made"))
     }
 

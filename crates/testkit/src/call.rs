@@ -93,7 +93,8 @@ impl Call {
         }
         let response = builder.send().await.unwrap_or_else(|error| panic!("{request}: no answer: {error:?}"));
         let (status, headers) = (response.status().as_u16(), response.headers().clone());
-        let body = response.bytes().await.unwrap_or_else(|error| panic!("{request}: broken answer: {error:?}")).to_vec();
+        let body =
+            response.bytes().await.unwrap_or_else(|error| panic!("{request}: broken answer: {error:?}")).to_vec();
         let json = serde_json::from_slice(&body).unwrap_or(Value::Null);
         let reply = Reply { request, status, headers, body, json };
         if let Some(jar) = &caller.jar {

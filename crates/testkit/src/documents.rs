@@ -81,7 +81,9 @@ pub(crate) fn check(surface: Surface, method: &Method, path: &str, reply: &Reply
     };
     operation.check(reply, method == Method::HEAD)?;
     match known.contract.as_ref().and_then(|contract| contract.twin(asked, path)) {
-        Some(shape) => shape.check_shape(reply, method == Method::HEAD).map_err(|problem| format!("by the contract: {problem}")),
+        Some(shape) => {
+            shape.check_shape(reply, method == Method::HEAD).map_err(|problem| format!("by the contract: {problem}"))
+        }
         None => Ok(()),
     }
 }

@@ -39,8 +39,7 @@ impl Named<'_> {
         let body = json!({ "email_address": [email], "password": password });
         let reply = self.app.bapi_of(&self.env).post("/v1/users", body).await;
         reply.has_status(201);
-        let known =
-            KnownUser { id: reply.str("/id"), email, email_id: reply.str("/email_addresses/0/id"), password };
+        let known = KnownUser { id: reply.str("/id"), email, email_id: reply.str("/email_addresses/0/id"), password };
         self.app.people.borrow_mut().insert(key, known.clone());
         known
     }

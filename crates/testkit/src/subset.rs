@@ -18,9 +18,11 @@ fn at(path: &str, expected: &Value, actual: &Value) -> Option<String> {
                 None => Some(format!("{path}: missing, expected {wanted}")),
             }
         }),
-        (Value::Array(wanted), Value::Array(found)) if wanted.len() == found.len() => {
-            wanted.iter().zip(found).enumerate().find_map(|(i, (wanted, found))| at(&format!("{path}/{i}"), wanted, found))
-        }
+        (Value::Array(wanted), Value::Array(found)) if wanted.len() == found.len() => wanted
+            .iter()
+            .zip(found)
+            .enumerate()
+            .find_map(|(i, (wanted, found))| at(&format!("{path}/{i}"), wanted, found)),
         _ if expected == actual => None,
         _ => Some(format!("{path}: expected {expected}, got {actual}")),
     }
@@ -36,6 +38,9 @@ mod tests {
         assert_eq!(difference(&json!({ "a": [{ "b": 1 }] }), &json!({ "a": [{ "b": 1, "c": 2 }], "d": 3 })), None);
         assert!(difference(&json!({ "a": [1] }), &json!({ "a": [1, 2] })).is_some());
         assert!(difference(&json!({ "a": null }), &json!({})).is_some());
-        assert_eq!(difference(&json!({ "a": { "b": 1 } }), &json!({ "a": { "b": 2 } })).as_deref(), Some("/a/b: expected 1, got 2"));
+        assert_eq!(
+            difference(&json!({ "a": { "b": 1 } }), &json!({ "a": { "b": 2 } })).as_deref(),
+            Some("/a/b: expected 1, got 2")
+        );
     }
 }

@@ -1,14 +1,17 @@
 //! The environment itself.
 
-use actix_web::get;
-use actix_web::web::Json;
+use actix_web::web::{Data, Json};
+use actix_web::{get, patch};
+use domain::settings;
+use engine::{Engine, settings as changes};
 use serde::Serialize;
 use utoipa::ToSchema;
 use utoipa_actix_web::service_config::ServiceConfig;
-use web::{ApiError, ApiErrors, SecretKey};
+use web::body::Document;
+use web::{ApiError, ApiErrors, SecretKey, Write};
 
 pub(crate) fn routes(app: &mut ServiceConfig<'_>) {
-    app.service(get_instance).service(ping);
+    app.service(get_instance).service(update_instance).service(ping);
 }
 
 /// Shows the environment's settings.
@@ -16,6 +19,53 @@ pub(crate) fn routes(app: &mut ServiceConfig<'_>) {
 #[get("/v1/instance")]
 async fn get_instance(caller: SecretKey) -> Result<Json<api::InstanceSettings>, ApiError> {
     Ok(Json(api::InstanceSettings::from(&*caller.env)))
+}
+
+/// A change of settings: groups are merged key by key, lists and values are replaced.
+#[derive(ToSchema)]
+#[serde(deny_unknown_fields)]
+#[expect(dead_code, reason = "documents the body; the domain merges it")]
+pub(crate) struct InstanceUpdateRequest {
+    /// The name people see in mails and pages.
+    application_name: Option<String>,
+    /// Shown to people who need help.
+    #[schema(format = "email")]
+    support_email: Option<String>,
+    /// Reserved, always false.
+    enhanced_email_deliverability: Option<bool>,
+    /// How open sign-up is.
+    sign_up_modes: Option<Vec<settings::SignUpMode>>,
+    /// What test addresses are worth.
+    test_mode: Option<settings::TestMode>,
+    /// The application's pages.
+    paths: Option<settings::Paths>,
+    /// The attributes of a person.
+    attribute_settings: Option<settings::AttributeSettings>,
+    /// What stands against attackers.
+    attack_protection: Option<settings::AttackProtection>,
+    /// Sessions and their tokens.
+    sessions: Option<settings::SessionSettings>,
+    /// Signing keys.
+    signing_keys: Option<settings::SigningKeySettings>,
+    /// Second factors.
+    multi_factor: Option<settings::MultiFactor>,
+    /// How long the audit log is kept.
+    audit_log_retention_days: Option<u32>,
+    /// Browser origins that may call with cookies.
+    allowed_origins: Option<Vec<String>>,
+    /// Whether people may delete their own account.
+    delete_self_enabled: Option<bool>,
+}
+
+/// Changes the environment's settings.
+#[utoipa::path(request_body = InstanceUpdateRequest, responses((status = 200, body = api::InstanceSettings), ApiErrors))]
+#[patch("/v1/instance")]
+async fn update_instance(
+    Write { cx, body: Document(change), .. }: Write<Document>,
+    engine: Data<Engine>,
+) -> Result<Json<api::InstanceSettings>, ApiError> {
+    let env = changes::update(&engine, &cx, change).await?;
+    Ok(Json(api::InstanceSettings::from(&*env)))
 }
 
 /// The answer of a probe.

@@ -1,13 +1,14 @@
 //! The sessions of this client, and their tokens.
 
 use crate::answers::{Written, hand_session, written};
+use crate::challenges::{ChallengeAnswerRequest, ChallengeCreateRequest};
 use actix_web::http::header::ORIGIN;
 use actix_web::web::{Data, Json};
 use actix_web::{HttpRequest, get, patch, post};
 use api::{Envelope, Token};
 use domain::session::{Ending, Session};
-use domain::{Kind, SessionId, code};
-use engine::{Engine, sessions, tokens};
+use domain::{ChallengeId, Kind, SessionId, code};
+use engine::{Engine, sessions, sign_in, step_up, tokens};
 use utoipa::ToSchema;
 use utoipa_actix_web::service_config::ServiceConfig;
 use web::{ApiError, ApiErrors, Body, Bucket, By, Cookies, Device, DeviceToken, Form, FromForm, Id, Limiter};
@@ -19,7 +20,10 @@ pub(crate) fn routes(app: &mut ServiceConfig<'_>) {
         .service(remove_client_session)
         .service(get_client_session_token)
         .service(get_client_session_token_with_template)
-        .service(set_session_active_organization);
+        .service(set_session_active_organization)
+        .service(create_session_challenge)
+        .service(get_session_challenge)
+        .service(answer_session_challenge);
 }
 
 /// Shows a session of this client, in any state.
@@ -183,4 +187,55 @@ async fn get_client_session_token_with_template(
     sessions::on_client(&engine, &caller.cx, caller.client.id, id).await?;
     // No environment has a template before templates exist.
     Err(ApiError::refuse(Kind::NotFound, code::JWT_TEMPLATE_NOT_FOUND))
+}
+
+/// Asks for a factor anew, before a sensitive change.
+#[utoipa::path(request_body = ChallengeCreateRequest, responses((status = 200, body = Envelope<api::Challenge>), ApiErrors), security(("client" = [])))]
+#[post("/v1/client/sessions/{session_id}/challenges")]
+async fn create_session_challenge(
+    caller: Device,
+    engine: Data<Engine>,
+    limiter: Limiter,
+    Id(id): Id<SessionId>,
+    Body(body): Body<ChallengeCreateRequest>,
+) -> Written<api::Challenge> {
+    limiter.take(Bucket::ChallengeCreate, By::Id(&id))?;
+    let (cx, env, client) = (&caller.cx, &caller.env, caller.client.id);
+    let challenge = step_up::prepare(&engine, cx, client, id, &body.strategy, body.email_address_id).await?;
+    written(&engine, cx, env, client, api::Challenge::new(&challenge, cx.now)).await
+}
+
+/// Shows a challenge; nothing changes by looking.
+#[utoipa::path(responses((status = 200, body = api::Challenge), ApiErrors), security(("client" = [])))]
+#[get("/v1/client/sessions/{session_id}/challenges/{challenge_id}")]
+async fn get_session_challenge(
+    caller: Device,
+    engine: Data<Engine>,
+    limiter: Limiter,
+    Id(id): Id<SessionId>,
+    Id(challenge): Id<ChallengeId>,
+) -> Result<Json<api::Challenge>, ApiError> {
+    limiter.take(Bucket::ChallengePoll, By::Id(&challenge))?;
+    let found = step_up::challenge(&engine, &caller.cx, caller.client.id, id, challenge).await?;
+    Ok(Json(api::Challenge::new(&found, caller.cx.now)))
+}
+
+/// Proves a factor anew; the session counts as fresh for ten minutes.
+#[utoipa::path(request_body = ChallengeAnswerRequest, responses((status = 200, body = Envelope<api::Challenge>), ApiErrors), security(("client" = [])))]
+#[post("/v1/client/sessions/{session_id}/challenges/{challenge_id}/answer")]
+async fn answer_session_challenge(
+    caller: Device,
+    engine: Data<Engine>,
+    limiter: Limiter,
+    cookies: Cookies,
+    Id(id): Id<SessionId>,
+    Id(challenge): Id<ChallengeId>,
+    Body(body): Body<ChallengeAnswerRequest>,
+) -> Written<api::Challenge> {
+    limiter.take(Bucket::ChallengeAnswer, By::Id(&id))?;
+    let (cx, env, client) = (&caller.cx, &caller.env, caller.client.id);
+    let answer = sign_in::Answer { code: body.code, password: body.password };
+    let (session, challenge) = step_up::answer(&engine, cx, env, client, id, challenge, answer).await?;
+    hand_session(&engine, cx, env, &cookies, &session).await?;
+    written(&engine, cx, env, client, api::Challenge::new(&challenge, cx.now)).await
 }

@@ -69,7 +69,12 @@ pub(crate) async fn run(command: &Command, config: Config) -> anyhow::Result<()>
             if *json {
                 return print::json(&json!({ "id": key.id, "environment_id": env.id, "secret_key": secret.expose() }));
             }
-            println!("made {} for {}\n  {}\n\nThe secret key is shown this once: keep it now.", key.id, env.slug, secret.expose());
+            println!(
+                "made {} for {}\n  {}\n\nThe secret key is shown this once: keep it now.",
+                key.id,
+                env.slug,
+                secret.expose()
+            );
             Ok(())
         }
         Command::List { environment, json, .. } => {

@@ -40,6 +40,7 @@ pub(crate) async fn run(arguments: &Arguments, config: Config) -> anyhow::Result
         allowed_origins: arguments.allowed_origins.clone(),
     };
     let made =
-        operator::with_engine(config, Missing::Create, async |engine| Ok(engine::bootstrap::run(engine, spec).await?)).await?;
+        operator::with_engine(config, Missing::Create, async |engine| Ok(engine::bootstrap::run(engine, spec).await?))
+            .await?;
     announce(&made, arguments.json)
 }

@@ -137,7 +137,10 @@ mod tests {
             "keys rotate",
             "config check",
         ] {
-            assert!(understands(["latchkey"].into_iter().chain(line.split(' ')).chain(["--data-dir", "/tmp/x"])), "{line}");
+            assert!(
+                understands(["latchkey"].into_iter().chain(line.split(' ')).chain(["--data-dir", "/tmp/x"])),
+                "{line}"
+            );
         }
     }
 }

@@ -19,7 +19,9 @@ fn words(service: &Value) -> Vec<&str> {
 #[test]
 fn the_compose_file_has_every_part() {
     let compose = compose();
-    for (service, command) in [("fapi", "serve fapi"), ("bapi", "serve bapi"), ("worker", "serve worker"), ("migrate", "migrate")] {
+    for (service, command) in
+        [("fapi", "serve fapi"), ("bapi", "serve bapi"), ("worker", "serve worker"), ("migrate", "migrate")]
+    {
         assert_eq!(words(&compose["services"][service]).join(" "), command);
     }
     assert!(compose["services"]["postgres"]["image"].as_str().unwrap().starts_with("postgres:"));

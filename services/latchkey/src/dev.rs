@@ -96,7 +96,8 @@ async fn serve(config: Config, sockets: Sockets, as_json: bool) -> anyhow::Resul
         threads: serve::threads(&config, 2),
     };
     let platform = boot::start(config, wiring).await?;
-    let made = engine::bootstrap::run(&platform.engine(), spec()).await.context("the first environment cannot be made")?;
+    let made =
+        engine::bootstrap::run(&platform.engine(), spec()).await.context("the first environment cannot be made")?;
     let secret_key = secret_key(&platform, &made).await?;
     let limits = surface::limits(&platform.config);
     let mut servers = vec![
@@ -118,7 +119,11 @@ async fn serve(config: Config, sockets: Sockets, as_json: bool) -> anyhow::Resul
         inbox_url,
         database: without_password(platform.config.database.url.expose()),
     };
-    if as_json { print::json(&ready)? } else { show(&ready, &platform.config) }
+    if as_json {
+        print::json(&ready)?
+    } else {
+        show(&ready, &platform.config)
+    }
     serve::run_until_stopped(&platform, servers, Some(worker)).await
 }
 
@@ -138,7 +143,8 @@ async fn secret_key(platform: &Platform, made: &Bootstrapped) -> anyhow::Result<
     let folder = &platform.config.data_dir;
     let env: &Environment = &made.environment;
     let keep = |key: &Secret<String>| {
-        dev_keys::keep(folder, env.id, key).with_context(|| format!("{} cannot be written", folder.join(dev_keys::FILE).display()))
+        dev_keys::keep(folder, env.id, key)
+            .with_context(|| format!("{} cannot be written", folder.join(dev_keys::FILE).display()))
     };
     if let Some(key) = &made.secret_key {
         keep(key)?;

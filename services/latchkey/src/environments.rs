@@ -72,7 +72,8 @@ impl Command {
 pub(crate) async fn run(command: &Command, config: Config) -> anyhow::Result<()> {
     match command {
         Command::Create { name, kind, slug, project, allowed_origins, json, .. } => {
-            let project = project.as_ref().map(|id| id.parse()).transpose().context("--project wants an id: prj_...")?;
+            let project =
+                project.as_ref().map(|id| id.parse()).transpose().context("--project wants an id: prj_...")?;
             let made = operator::with_engine(config, Missing::Refuse, async |engine| {
                 let (name, slug, origins) = (name.clone(), slug.clone(), allowed_origins.clone());
                 Ok(engine::bootstrap::create_environment(engine, project, name, (*kind).into(), slug, origins).await?)
@@ -100,7 +101,13 @@ pub(crate) async fn run(command: &Command, config: Config) -> anyhow::Result<()>
             let rows: Vec<_> = all
                 .iter()
                 .map(|env| {
-                    [env.id.to_string(), env.slug.clone(), env.kind.as_str().to_owned(), env.issuer.clone(), publishable_key(env)]
+                    [
+                        env.id.to_string(),
+                        env.slug.clone(),
+                        env.kind.as_str().to_owned(),
+                        env.issuer.clone(),
+                        publishable_key(env),
+                    ]
                 })
                 .collect();
             Ok(print::table(["id", "slug", "kind", "fapi url", "publishable key"], &rows)?)
@@ -118,7 +125,12 @@ pub(crate) fn announce(made: &Bootstrapped, as_json: bool) -> anyhow::Result<()>
             "publishable_key": made.publishable_key, "secret_key": secret,
         }));
     }
-    println!("{} {} ({})", if made.created { "made environment" } else { "found environment" }, env.id, env.kind.as_str());
+    println!(
+        "{} {} ({})",
+        if made.created { "made environment" } else { "found environment" },
+        env.id,
+        env.kind.as_str()
+    );
     println!("  slug             {}", env.slug);
     println!("  FAPI URL         {}", env.issuer);
     println!("  publishable key  {}", made.publishable_key);

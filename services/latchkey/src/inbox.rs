@@ -57,7 +57,8 @@ async fn loopback_only(
     let mut response = if is_here {
         next.call(request).await?.map_into_boxed_body()
     } else {
-        let refusal = refuse(StatusCode::FORBIDDEN, "origin_invalid", "the inbox answers to a loopback name only", None);
+        let refusal =
+            refuse(StatusCode::FORBIDDEN, "origin_invalid", "the inbox answers to a loopback name only", None);
         request.into_response(refusal).map_into_boxed_body()
     };
     let headers = response.headers_mut();

@@ -60,7 +60,13 @@ pub(crate) async fn run(command: &Command, config: Config) -> anyhow::Result<()>
         .iter()
         .map(|key| {
             let leaves = key.retire_at.map_or_else(String::new, print::moment);
-            [key.id.to_string(), key.algorithm.clone(), key.status.as_str().to_owned(), print::moment(key.created_at), leaves]
+            [
+                key.id.to_string(),
+                key.algorithm.clone(),
+                key.status.as_str().to_owned(),
+                print::moment(key.created_at),
+                leaves,
+            ]
         })
         .collect();
     Ok(print::table(["id", "algorithm", "status", "made", "leaves the JWKS"], &rows)?)

@@ -11,7 +11,8 @@ pub(crate) struct Arguments {
 }
 
 pub(crate) fn run(arguments: &Arguments) -> anyhow::Result<()> {
-    std::fs::create_dir_all(&arguments.out).with_context(|| format!("the folder {} cannot be made", arguments.out.display()))?;
+    std::fs::create_dir_all(&arguments.out)
+        .with_context(|| format!("the folder {} cannot be made", arguments.out.display()))?;
     for (name, document) in [("fapi.yaml", fapi::openapi()), ("bapi.yaml", bapi::openapi())] {
         let path = arguments.out.join(name);
         let text = document.to_yaml().context("the document has no YAML form")?;

@@ -90,15 +90,16 @@ pub(crate) fn bind(listen: &Listen, what: &str) -> anyhow::Result<TcpListener> {
 }
 
 /// Serves until asked to stop, then finishes what is in hand: requests, the job, what was gathered, the database's log.
-pub(crate) async fn run_until_stopped(platform: &Platform, servers: Servers, worker: Option<Worker>) -> anyhow::Result<()> {
+pub(crate) async fn run_until_stopped(
+    platform: &Platform,
+    servers: Servers,
+    worker: Option<Worker>,
+) -> anyhow::Result<()> {
     boot::process::asked_to_stop().await?;
     servers.stop().await;
     if worker.is_some_and(|worker| !worker.stop(platform.config.shutdown_timeout)) {
         tracing::warn!("a job was still in hand: it is taken up again at the next start");
     }
-    if let Err(error) = engine::activity::flush(&platform.engine()).await {
-        tracing::warn!(error = boot::process::chain(&error), "the last times of use are lost");
-    }
-    platform.database.shutdown().await;
+    platform.finish().await;
     Ok(())
 }

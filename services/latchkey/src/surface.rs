@@ -86,3 +86,24 @@ pub(crate) fn forget_idle_callers(limits: Arc<Limits>) {
         }
     });
 }
+
+#[cfg(test)]
+mod tests {
+    use boot::config::{Quota, Sources, load};
+    use web::Bucket;
+
+    #[test]
+    fn the_default_settings_name_every_bucket_and_say_what_the_code_says() {
+        let config = load(&Sources::default()).unwrap();
+        for bucket in Bucket::ALL {
+            let quota = config.limits.buckets.get(bucket.name());
+            let Some(Quota { requests, seconds }) = quota else { panic!("no `{}`", bucket.name()) };
+            assert_eq!(
+                web::limits::Allowance::new(*requests, (*seconds).into()),
+                bucket.allowance(),
+                "{}",
+                bucket.name()
+            );
+        }
+    }
+}

@@ -28,8 +28,12 @@ pub(crate) async fn run(platform: &Platform, stopping: watch::Receiver<bool>) {
                 metrics::counter!("worker_jobs_total").increment(done as u64);
                 Ok(done > 0)
             }),
-            again("events", poll, Some(woken), stopping.clone(), async || Ok(engine::events::sequence(&engine).await? > 0)),
-            again("upkeep", SECOND, None, stopping.clone(), async || engine::upkeep::tick(&engine).await.map(|()| false)),
+            again("events", poll, Some(woken), stopping.clone(), async || Ok(engine::events::sequence(&engine)
+                .await?
+                > 0)),
+            again("upkeep", SECOND, None, stopping.clone(), async || engine::upkeep::tick(&engine)
+                .await
+                .map(|()| false)),
             again("caches", SECOND, None, stopping, async || engine::tenancy::refresh(&engine).await.map(|()| false)),
         );
     };
@@ -83,7 +87,11 @@ async fn again(
             Ok(false) => pause(every, wake.as_mut(), &mut stopping).await,
             Err(error) => {
                 metrics::counter!("worker_faults_total", "round" => what).increment(1);
-                tracing::error!(worker.round = what, error = boot::process::chain(&error), "a round of the worker failed");
+                tracing::error!(
+                    worker.round = what,
+                    error = boot::process::chain(&error),
+                    "a round of the worker failed"
+                );
                 pause(AFTER_A_FAULT, None, &mut stopping).await;
             }
         }

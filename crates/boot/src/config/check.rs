@@ -1,6 +1,9 @@
 //! From what was written down to what can be worked with: every problem is found in one pass.
 
-use super::{Config, DATABASE_FILE, Database, Http, Limits, Listen, Logging, MasterKeySource, Merged, Problems, Quota, Synchronous, Worker};
+use super::{
+    Config, DATABASE_FILE, Database, Http, Limits, Listen, Logging, MasterKeySource, Merged, Problems, Quota,
+    Synchronous, Worker,
+};
 use crypto::Secret;
 use crypto::password::{Params, PoolOptions};
 use ipnet::IpNet;
@@ -116,7 +119,12 @@ pub(super) fn check(raw: Raw, merged: toml::Table) -> Result<Config, Problems> {
     })
 }
 
-fn between<T: PartialOrd + std::fmt::Display>(key: &str, value: T, range: std::ops::RangeInclusive<T>, problems: &mut Problems) {
+fn between<T: PartialOrd + std::fmt::Display>(
+    key: &str,
+    value: T,
+    range: std::ops::RangeInclusive<T>,
+    problems: &mut Problems,
+) {
     if !range.contains(&value) {
         problems.add(key, format!("must be from {} to {}", range.start(), range.end()));
     }
@@ -193,8 +201,7 @@ fn database(raw: RawDatabase, data_dir: &Path, problems: &mut Problems) -> Datab
     let before = problems.0.len();
     let named = secret("database.url", raw.url, &raw.url_file, problems);
     let is_in_data_dir = named.is_none();
-    let url = named
-        .unwrap_or_else(|| Secret::new(format!("sqlite:{}", data_dir.join(DATABASE_FILE).display())));
+    let url = named.unwrap_or_else(|| Secret::new(format!("sqlite:{}", data_dir.join(DATABASE_FILE).display())));
     if problems.0.len() == before && storage::EngineKind::of_url(url.expose()).is_err() {
         problems.add("database.url", "must begin with `postgres://` or `sqlite:`");
     }

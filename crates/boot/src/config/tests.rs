@@ -31,7 +31,9 @@ fn the_defaults_are_whole_and_work() {
 
     assert_eq!(config.public_url, "http://localhost:4000");
     assert_eq!(config.database.url.expose(), "sqlite:./latchkey-data/latchkey.db");
-    assert!(matches!(&config.master_key, MasterKeySource::File(path) if path == Path::new("./latchkey-data/master.key")));
+    assert!(
+        matches!(&config.master_key, MasterKeySource::File(path) if path == Path::new("./latchkey-data/master.key"))
+    );
     assert_eq!(config.passwords.params, crypto::password::Params::default());
     assert!(config.smtp.is_none());
     assert_eq!(config.limits.buckets.get("challenges.send"), Some(&Quota { requests: 5, seconds: 600 }));
@@ -196,7 +198,10 @@ fn a_password_is_not_sent_in_the_clear_to_another_machine() {
 
 #[test]
 fn the_public_url_is_kept_in_one_spelling() {
-    assert_eq!(with(&[("LATCHKEY_PUBLIC_URL", "HTTPS://Auth.Example.com:443/")]).public_url, "https://auth.example.com");
+    assert_eq!(
+        with(&[("LATCHKEY_PUBLIC_URL", "HTTPS://Auth.Example.com:443/")]).public_url,
+        "https://auth.example.com"
+    );
     for bad in ["auth.example.com", "ftp://x", "https://u@x", "https://x?y", "https://x#y", ""] {
         assert_eq!(problems(load(&sources(&[("LATCHKEY_PUBLIC_URL", bad)]))), ["public_url"], "{bad}");
     }

@@ -175,7 +175,8 @@ async fn clean(client: &Client, own: u32) {
             continue;
         }
         for name in names {
-            if let Err(error) = client.batch_execute(&format!("DROP DATABASE IF EXISTS \"{name}\" WITH (FORCE)")).await {
+            if let Err(error) = client.batch_execute(&format!("DROP DATABASE IF EXISTS \"{name}\" WITH (FORCE)")).await
+            {
                 eprintln!("{name} of a dead run stays: {}", describe(&error));
             }
         }
@@ -191,7 +192,10 @@ mod tests {
     #[test]
     fn the_name_of_the_database_is_cut_out_of_a_url() {
         let cut = |url: &str| parts(url);
-        assert_eq!(cut("postgres://u:p@h:1/db?sslmode=disable"), ("postgres://u:p@h:1/".into(), "?sslmode=disable".into()));
+        assert_eq!(
+            cut("postgres://u:p@h:1/db?sslmode=disable"),
+            ("postgres://u:p@h:1/".into(), "?sslmode=disable".into())
+        );
         assert_eq!(cut("postgres://u@h"), ("postgres://u@h/".into(), String::new()));
     }
 }

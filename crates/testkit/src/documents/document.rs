@@ -82,7 +82,8 @@ impl Document {
             let mut root = schema.clone();
             // References of the schema point into the document: give it the document's components.
             root["components"] = self.value["components"].clone();
-            let options = jsonschema::options().with_draft(jsonschema::Draft::Draft202012).should_validate_formats(true);
+            let options =
+                jsonschema::options().with_draft(jsonschema::Draft::Draft202012).should_validate_formats(true);
             Arc::new(options.build(&root).unwrap_or_else(|error| panic!("{key}: no schema: {error}")))
         };
         Arc::clone(validators.entry(key.clone()).or_insert_with(compile))
@@ -90,7 +91,8 @@ impl Document {
 
     fn validate(&self, key: String, schema: &Value, body: &Value) -> Result<(), String> {
         let validator = self.validator(key, schema);
-        let problems: Vec<String> = validator.iter_errors(body).map(|e| format!("{}: {e}", e.instance_path())).collect();
+        let problems: Vec<String> =
+            validator.iter_errors(body).map(|e| format!("{}: {e}", e.instance_path())).collect();
         if problems.is_empty() { Ok(()) } else { Err(format!("does not fit its schema: {}", problems.join("; "))) }
     }
 

@@ -81,7 +81,8 @@ fn opened(message: &InboxMessage) -> String {
         );
     }
     // Only what a browser opens as a page becomes a link.
-    if let Some(link) = message.link.as_ref().filter(|link| link.starts_with("http://") || link.starts_with("https://")) {
+    if let Some(link) = message.link.as_ref().filter(|link| link.starts_with("http://") || link.starts_with("https://"))
+    {
         let link = escape(link);
         let _ = write!(out, "<p><a class=\"link\" href=\"{link}\" rel=\"noreferrer\">{link}</a></p>");
     }

@@ -44,7 +44,8 @@ async fn a_page_of_messages_has_the_form_of_every_list() {
     assert_eq!(page["total_count"], 2);
     assert_eq!(page["data"][0]["object"], "inbox_message");
     let cursor = page["meta"]["next_cursor"].as_str().unwrap();
-    let next: Value = read_body_json(ask(&inbox, get(&format!("/messages?to=a@x.test&limit=1&cursor={cursor}"))).await).await;
+    let next: Value =
+        read_body_json(ask(&inbox, get(&format!("/messages?to=a@x.test&limit=1&cursor={cursor}"))).await).await;
     assert_eq!(next["meta"], json!({}));
     assert_ne!(next["data"][0]["id"], page["data"][0]["id"]);
 }
@@ -97,7 +98,11 @@ async fn a_name_that_was_rebound_to_this_machine_is_refused() {
     }
     let twice = get("/messages").append_header((header::HOST, "localhost"));
     assert_eq!(ask(&inbox, twice).await.status(), StatusCode::FORBIDDEN);
-    assert_eq!(ask(&inbox, TestRequest::get().uri("/messages")).await.status(), StatusCode::FORBIDDEN, "no host at all");
+    assert_eq!(
+        ask(&inbox, TestRequest::get().uri("/messages")).await.status(),
+        StatusCode::FORBIDDEN,
+        "no host at all"
+    );
 }
 
 #[actix_web::test]

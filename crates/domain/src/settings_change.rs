@@ -1,0 +1,217 @@
+//! A change of settings: groups are merged key by key, and the outcome is checked whole.
+
+use crate::code::{self, Code};
+use crate::environment::EnvironmentKind;
+use crate::origin::OriginPattern;
+use crate::refusal::{Kind, Problem};
+use crate::settings::{Settings, SignUpMode};
+use crate::strategy::Strategy;
+use serde_json::{Map, Value};
+
+/// What a backend may set; the other groups have doors of their own.
+const KEYS: [&str; 14] = [
+    "application_name",
+    "support_email",
+    "enhanced_email_deliverability",
+    "sign_up_modes",
+    "test_mode",
+    "paths",
+    "attribute_settings",
+    "attack_protection",
+    "sessions",
+    "signing_keys",
+    "multi_factor",
+    "audit_log_retention_days",
+    "allowed_origins",
+    "delete_self_enabled",
+];
+
+impl Settings {
+    /// The settings after a change: objects are merged, everything else is replaced. Every problem is told.
+    pub fn changed(&self, change: Map<String, Value>, kind: EnvironmentKind) -> Result<Self, Vec<Problem>> {
+        let mut problems = Vec::new();
+        let mut change = change;
+        change.retain(|key, _| {
+            let known = KEYS.contains(&key.as_str());
+            if !known {
+                problems.push(Problem::of_param(Kind::Invalid, code::PARAM_UNKNOWN, key));
+            }
+            known
+        });
+        let modes_sent = change.contains_key("sign_up_modes");
+        let before = serde_json::to_value(self).expect("settings have a JSON form");
+        let mut settings = loop {
+            let mut merged = before.clone();
+            merge(&mut merged, &Value::Object(change.clone()));
+            match serde_path_to_error::deserialize::<_, Self>(merged) {
+                Ok(settings) => break settings,
+                Err(error) => {
+                    let path = error.path().to_string();
+                    let code = refused(&error.into_inner().to_string());
+                    // What is wrong is taken out, so that the next problem shows.
+                    let found = remove(&mut change, &path);
+                    problems.push(Problem::of_param(Kind::Invalid, code, path));
+                    if !found {
+                        return Err(problems);
+                    }
+                }
+            }
+        };
+        if modes_sent {
+            // One switch with two names.
+            settings.restrictions.allowlist_enabled = settings.sign_up_modes.contains(&SignUpMode::Restricted);
+        }
+        let out_of_range = settings.out_of_range(kind);
+        let told = |param: &str| problems.iter().any(|p| p.meta.get("param").and_then(Value::as_str) == Some(param));
+        let fresh: Vec<Problem> = out_of_range
+            .into_iter()
+            .filter(|param| !told(param))
+            .map(|param| Problem::of_param(Kind::Invalid, code::PARAM_VALUE_INVALID, param))
+            .collect();
+        problems.extend(fresh);
+        if problems.is_empty() { Ok(settings) } else { Err(problems) }
+    }
+
+    /// The settings whose value is not possible, or promises what this release does not do.
+    fn out_of_range(&self, kind: EnvironmentKind) -> Vec<&'static str> {
+        let sessions = &self.sessions;
+        let protection = &self.attack_protection;
+        let longest_token = if kind == EnvironmentKind::Development { 86_400 } else { 3_600 };
+        let attributes = &self.attribute_settings;
+        let verifications = [&attributes.email_address, &attributes.phone_number]
+            .into_iter()
+            .flat_map(|a| &a.verifications)
+            .all(|v| Strategy::parse(v).is_some());
+        let checks = [
+            (!self.enhanced_email_deliverability, "enhanced_email_deliverability"),
+            (self.support_email.as_deref().is_none_or(|e| crate::Email::parse(e).is_ok()), "support_email"),
+            (!self.sign_up_modes.is_empty(), "sign_up_modes"),
+            (sessions.lifetime_seconds >= 60, "sessions.lifetime_seconds"),
+            (sessions.inactivity_timeout_seconds.is_none_or(|s| s >= 60), "sessions.inactivity_timeout_seconds"),
+            (sessions.max_concurrent_sessions_per_client >= 1, "sessions.max_concurrent_sessions_per_client"),
+            (
+                (30..=longest_token).contains(&sessions.session_token_lifetime_seconds),
+                "sessions.session_token_lifetime_seconds",
+            ),
+            (sessions.session_token_template.is_none(), "sessions.session_token_template"),
+            (protection.brute_force.max_attempts >= 1, "attack_protection.brute_force.max_attempts"),
+            (protection.captcha.provider == "none", "attack_protection.captcha.provider"),
+            (
+                ["smart", "invisible", "managed"].contains(&protection.captcha.widget_type.as_str()),
+                "attack_protection.captcha.widget_type",
+            ),
+            (!protection.breached_passwords.enabled, "attack_protection.breached_passwords.enabled"),
+            (
+                ["range_api", "local_file"].contains(&protection.breached_passwords.source.as_str()),
+                "attack_protection.breached_passwords.source",
+            ),
+            (!protection.device_tracking.require_device_trust, "attack_protection.device_tracking.require_device_trust"),
+            (
+                ["ES256", "RS256"].contains(&self.signing_keys.session_token_algorithm.as_str()),
+                "signing_keys.session_token_algorithm",
+            ),
+            (self.signing_keys.rotation_cadence_days >= 1, "signing_keys.rotation_cadence_days"),
+            (
+                (4..=24).contains(&self.multi_factor.backup_codes.default_count),
+                "multi_factor.backup_codes.default_count",
+            ),
+            (!self.multi_factor.required, "multi_factor.required"),
+            (verifications, "attribute_settings.email_address.verifications"),
+            (!attributes.phone_number.enabled, "attribute_settings.phone_number.enabled"),
+            (
+                attributes.email_address.enabled || attributes.username.enabled,
+                "attribute_settings.email_address.enabled",
+            ),
+            ((1..=3650).contains(&self.audit_log_retention_days), "audit_log_retention_days"),
+            (
+                self.allowed_origins.len() <= 100 && self.allowed_origins.iter().all(|o| OriginPattern::parse(o).is_ok()),
+                "allowed_origins",
+            ),
+        ];
+        checks.into_iter().filter(|(fits, _)| !fits).map(|(_, param)| param).collect()
+    }
+}
+
+fn refused(message: &str) -> Code {
+    if message.contains("unknown field") {
+        code::PARAM_UNKNOWN
+    } else if message.contains("unknown variant") {
+        code::PARAM_VALUE_INVALID
+    } else {
+        code::PARAM_FORMAT_INVALID
+    }
+}
+
+fn merge(into: &mut Value, change: &Value) {
+    match (into, change) {
+        (Value::Object(into), Value::Object(change)) => {
+            for (key, value) in change {
+                merge(into.entry(key.clone()).or_insert(Value::Null), value);
+            }
+        }
+        (into, change) => *into = change.clone(),
+    }
+}
+
+/// Takes the deepest part of a path out that was sent; `false` when nothing of it was.
+fn remove(change: &mut Map<String, Value>, path: &str) -> bool {
+    let (head, rest) = path.split_once('.').unwrap_or((path, ""));
+    // An element of a list goes with its list.
+    let head = head.split('[').next().unwrap_or(head);
+    match change.get_mut(head) {
+        Some(Value::Object(inner)) if !rest.is_empty() => remove(inner, rest) || change.shift_remove(head).is_some(),
+        Some(_) => change.shift_remove(head).is_some(),
+        None => false,
+    }
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+    use serde_json::json;
+
+    fn change(value: Value) -> Result<Settings, Vec<Problem>> {
+        Settings::default().changed(value.as_object().unwrap().clone(), EnvironmentKind::Production)
+    }
+
+    fn told(value: Value) -> Vec<(&'static str, String)> {
+        let problems = change(value).unwrap_err();
+        problems.iter().map(|p| (p.code.name, p.meta["param"].as_str().unwrap().to_owned())).collect()
+    }
+
+    #[test]
+    fn a_group_is_merged_key_by_key() {
+        let settings = change(json!({"sessions": {"multi_session": false}, "allowed_origins": ["https://a.example"]})).unwrap();
+        assert!(!settings.sessions.multi_session);
+        assert_eq!(settings.sessions.lifetime_seconds, 604_800);
+        assert_eq!(settings.allowed_origins, ["https://a.example"]);
+    }
+
+    #[test]
+    fn all_problems_of_a_change_are_told_together() {
+        let mut problems = told(json!({
+            "nothing": 1,
+            "sessions": {"lifetime_seconds": "long", "colour": "red", "session_token_lifetime_seconds": 9000},
+            "test_mode": "maybe",
+            "allowed_origins": ["https://a.example/path"],
+        }));
+        problems.sort();
+        let expected = [
+            ("form_param_format_invalid", "sessions.lifetime_seconds"),
+            ("form_param_unknown", "nothing"),
+            ("form_param_unknown", "sessions.colour"),
+            ("form_param_value_invalid", "allowed_origins"),
+            ("form_param_value_invalid", "sessions.session_token_lifetime_seconds"),
+            ("form_param_value_invalid", "test_mode"),
+        ];
+        assert_eq!(problems, expected.map(|(code, param)| (code, param.to_owned())));
+    }
+
+    #[test]
+    fn a_protection_that_is_not_there_cannot_be_switched_on() {
+        assert_eq!(
+            told(json!({"attack_protection": {"captcha": {"provider": "turnstile"}}})),
+            [("form_param_value_invalid", "attack_protection.captcha.provider".to_owned())]
+        );
+    }
+}
