@@ -14,6 +14,7 @@ pub(super) struct Objects {
     sign_in: (String, String),
     sign_up: (String, String),
     email: (String, String),
+    session_challenge: String,
 }
 
 /// Makes one object of every kind.
@@ -24,6 +25,8 @@ pub(super) async fn objects(app: &TestApp, env: &TestEnvironment, name: &str) ->
     let added = person.post("/v1/me/email-addresses", address).await;
     let email = added.has_status(200).str("/response/id");
     let email_challenge = challenge(&person, &format!("/v1/me/email-addresses/{email}")).await;
+
+    let session_challenge = challenge(&person, &format!("/v1/client/sessions/{}", person.session)).await;
 
     let signing_in = app.anyone_of(env);
     let begun = signing_in.post("/v1/client/sign-ins", json!({ "identifier": person.user.email })).await;
@@ -43,6 +46,7 @@ pub(super) async fn objects(app: &TestApp, env: &TestEnvironment, name: &str) ->
         sign_in: (sign_in, sign_in_challenge),
         sign_up: (sign_up, sign_up_challenge),
         email: (email, email_challenge),
+        session_challenge,
     }
 }
 
@@ -64,6 +68,7 @@ impl Objects {
             "challenge_id" if template.contains("/sign-ins/") => &self.sign_in.1,
             "challenge_id" if template.contains("/sign-ups/") => &self.sign_up.1,
             "challenge_id" if template.contains("/email-addresses/") => &self.email.1,
+            "challenge_id" if template.contains("/sessions/") => &self.session_challenge,
             // A name within the environment, not an object.
             "template_name" => "any",
             _ => panic!("{template}: no object for `{name}` in the catalogue of tests/contract"),

@@ -1,1 +1,20 @@
-//! Filled by the files beside it.
+//! The frontend API, operation by operation, as a browser sees it.
+
+mod client;
+mod email_addresses;
+mod environment;
+mod input;
+mod jwks;
+mod lock_out;
+mod me;
+mod password;
+mod session_tokens;
+mod sessions;
+mod sign_in;
+mod sign_in_codes;
+mod sign_in_sessions;
+mod sign_up;
+mod sign_up_codes;
+mod sign_up_policy;
+mod step_up;
+pub(crate) mod steps;

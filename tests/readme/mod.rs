@@ -1,1 +1,7 @@
-//! Filled by the files beside it.
+//! What the pages for people say is true: the README's commands are run as they stand there.
+
+mod dev;
+mod pages;
+mod readme;
+mod start;
+mod walk;

@@ -7,6 +7,7 @@ use crypto::seal::MasterKeys;
 use domain::{Clock, Context, Timestamp};
 use outbound::Mailer;
 use std::sync::Arc;
+use std::sync::atomic::{AtomicI64, Ordering};
 use std::time::Duration;
 use storage::{Conn, Error, Handle, Retry, Tx};
 
@@ -36,6 +37,8 @@ pub struct Parts {
 /// What all engines of a process share.
 pub struct Shared {
     parts: Parts,
+    name: String,
+    upkept_at: AtomicI64,
     pub(crate) tenants: Tenants,
     pub(crate) activity: Activity,
     pub(crate) wake: tokio::sync::Notify,
@@ -46,10 +49,22 @@ impl Shared {
     pub fn new(parts: Parts) -> Arc<Self> {
         Arc::new(Self {
             parts,
+            name: crypto::random::jti(),
+            upkept_at: AtomicI64::new(0),
             tenants: Tenants::default(),
             activity: Activity::default(),
             wake: tokio::sync::Notify::new(),
         })
+    }
+    /// What tells this process from the others; in containers every process has the same number.
+    pub(crate) fn name(&self) -> &str {
+        &self.name
+    }
+    /// Whether this process has not looked after the environments for a minute; notes that it does now.
+    pub(crate) fn is_due(&self, now: Timestamp) -> bool {
+        let last = self.upkept_at.load(Ordering::Relaxed);
+        let due = now.millis().abs_diff(last) >= 60_000;
+        due && self.upkept_at.compare_exchange(last, now.millis(), Ordering::Relaxed, Ordering::Relaxed).is_ok()
     }
     /// The clock.
     pub fn clock(&self) -> &Arc<dyn Clock> {

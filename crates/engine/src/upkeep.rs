@@ -11,11 +11,12 @@ const BATCH: i64 = 500;
 /// Who does the upkeep of the whole installation at the moment.
 const LEASE: &str = "upkeep";
 
-/// One pass; called about each second. Only one process at a time goes through the environments.
+/// One pass; called about each second. What was seen is written each time; each minute one process goes through
+/// the environments.
 pub async fn tick(engine: &Engine) -> Result<(), Error> {
     activity::flush(engine).await?;
     let now = engine.now();
-    if !lead(engine, now).await? {
+    if !engine.shared().is_due(now) || !lead(engine, now).await? {
         return Ok(());
     }
     for env in tenancy::all(engine).await? {
@@ -46,7 +47,7 @@ pub async fn tick(engine: &Engine) -> Result<(), Error> {
 
 /// Takes the lead for the next minute, unless another process has it.
 async fn lead(engine: &Engine, now: Timestamp) -> Result<bool, Error> {
-    let owner = std::process::id().to_string();
+    let owner = engine.shared().name().to_owned();
     engine
         .db()
         .write(async move |tx: &mut Tx<'_>| {

@@ -15,6 +15,7 @@ pub mod health;
 pub mod limits;
 pub mod page;
 pub mod path;
+pub mod process;
 pub mod query;
 pub mod reply;
 pub mod server;

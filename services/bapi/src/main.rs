@@ -1,1 +1,8 @@
-fn main() {}
+//! The backend API as a process of its own.
+
+#[global_allocator]
+static ALLOCATOR: mimalloc::MiMalloc = mimalloc::MiMalloc;
+
+fn main() -> std::process::ExitCode {
+    web::process::main("latchkey-bapi", domain::Surface::Bapi, bapi::routes)
+}

@@ -1,6 +1,6 @@
 //! `latchkey dev`: everything in one process, ready to be called.
 
-use crate::surface::{self, Servers};
+use web::process::{self, Servers};
 use crate::{cli, inbox, print, serve};
 use anyhow::Context as _;
 use boot::clock::SystemClock;
@@ -69,7 +69,7 @@ pub(crate) fn run(arguments: Arguments, mut sources: Sources) -> anyhow::Result<
 /// The sockets come first: only then the ports are known, and so the issuer.
 fn bind(config: &Config) -> anyhow::Result<Sockets> {
     let take = |listen: &Listen, what: &str, flag: &str| {
-        serve::bind(listen, what).with_context(|| format!("another port can be chosen: {flag} 0 takes a free one"))
+        web::process::bind(listen, what).with_context(|| format!("another port can be chosen: {flag} 0 takes a free one"))
     };
     let host = "127.0.0.1";
     Ok(Sockets {
@@ -99,16 +99,16 @@ async fn serve(config: Config, sockets: Sockets, as_json: bool) -> anyhow::Resul
     let made =
         engine::bootstrap::run(&platform.engine(), spec()).await.context("the first environment cannot be made")?;
     let secret_key = secret_key(&platform, &made).await?;
-    let limits = surface::limits(&platform.config);
+    let limits = process::limits(&platform.config);
     let mut servers = vec![
-        surface::serve(&platform, Surface::Fapi, Arc::clone(&limits), sockets.fapi)?,
-        surface::serve(&platform, Surface::Bapi, Arc::clone(&limits), sockets.bapi)?,
+        process::serve(&platform, Surface::Fapi, fapi::routes, Arc::clone(&limits), sockets.fapi)?,
+        process::serve(&platform, Surface::Bapi, bapi::routes, Arc::clone(&limits), sockets.bapi)?,
     ];
     if let Some(inbox) = &platform.inbox {
         servers.push(inbox::serve(inbox.clone(), sockets.inbox)?);
     }
     let worker = worker::start(&platform)?;
-    surface::forget_idle_callers(limits);
+    process::forget_idle_callers(limits);
     let servers = Servers::start(servers);
     let ready = Ready {
         fapi_url: made.environment.issuer.clone(),

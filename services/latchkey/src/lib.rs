@@ -17,6 +17,5 @@ mod openapi;
 mod operator;
 mod print;
 mod serve;
-mod surface;
 
 pub use cli::main;

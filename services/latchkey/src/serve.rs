@@ -1,16 +1,13 @@
 //! `latchkey serve fapi|bapi|worker|all`.
 
 use crate::cli::Place;
-use crate::surface::{self, Servers};
 use actix_web::dev::Server;
-use anyhow::Context as _;
 use boot::clock::SystemClock;
-use boot::config::Listen;
 use boot::master_key::Missing;
 use boot::{Config, Mail, Platform, Wiring};
 use domain::Surface;
-use std::net::TcpListener;
 use std::sync::Arc;
+use web::process::{self, Servers, bind};
 use worker::Worker;
 
 #[derive(clap::Args)]
@@ -59,13 +56,14 @@ async fn serve(config: Config, surfaces: &[Surface], is_whole: bool) -> anyhow::
         threads: threads(&config, surfaces.len()),
     };
     let platform = boot::start(config, wiring).await?;
-    let limits = surface::limits(&platform.config);
+    let limits = process::limits(&platform.config);
     let mut servers: Vec<Server> = Vec::new();
     for surface in surfaces {
         let listen = if *surface == Surface::Bapi { &platform.config.bapi } else { &platform.config.fapi };
         let listener = bind(listen, surface.as_str())?;
         let address = listener.local_addr()?;
-        servers.push(surface::serve(&platform, *surface, Arc::clone(&limits), listener)?);
+        let routes = if *surface == Surface::Bapi { bapi::routes } else { fapi::routes };
+        servers.push(process::serve(&platform, *surface, routes, Arc::clone(&limits), listener)?);
         tracing::info!(surface = surface.as_str(), address = %address, "listening");
     }
     let worker = if is_whole {
@@ -74,19 +72,13 @@ async fn serve(config: Config, surfaces: &[Surface], is_whole: bool) -> anyhow::
         boot::background::start(&platform)?;
         None
     };
-    surface::forget_idle_callers(limits);
+    process::forget_idle_callers(limits);
     run_until_stopped(&platform, Servers::start(servers), worker).await
 }
 
 /// Threads that ask for an engine: those of the servers, the worker, and the main one.
 pub(crate) fn threads(config: &Config, surfaces: usize) -> usize {
     config.http.worker_count() * surfaces + 2
-}
-
-/// Takes the port, or says which one it was.
-pub(crate) fn bind(listen: &Listen, what: &str) -> anyhow::Result<TcpListener> {
-    TcpListener::bind((listen.host.as_str(), listen.port))
-        .with_context(|| format!("the {what} cannot listen on {}:{}", listen.host, listen.port))
 }
 
 /// Serves until asked to stop, then finishes what is in hand: requests, the job, what was gathered, the database's log.
