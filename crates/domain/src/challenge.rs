@@ -207,6 +207,12 @@ impl Challenge {
         }
     }
 
+    /// Whether one more answer may be counted: those that are being looked at elsewhere count as well.
+    pub fn reservable(&self, now: Timestamp) -> Result<(), NotAnswerable> {
+        self.answerable(now)?;
+        if self.attempts >= MAX_ATTEMPTS { Err(NotAnswerable::Failed) } else { Ok(()) }
+    }
+
     /// Counts an answer before it is looked at, so that answers in parallel cannot pass the limit.
     pub fn count_attempt(&mut self, now: Timestamp) {
         self.attempts += 1;

@@ -3,13 +3,16 @@
 
 use crate::Engine;
 use domain::{ApiKeyId, Context, EnvironmentId, SessionId, Timestamp, UserId};
-use std::collections::HashMap;
+use std::collections::{BTreeMap, HashMap};
 use std::sync::{Mutex, PoisonError};
 use std::time::Duration;
 use storage::Error;
 
 /// A session or key is noted at most once in this time.
 const EVERY: Duration = Duration::from_secs(60);
+
+/// How many sessions one transaction notes: nobody waits long for it.
+const BATCH: usize = 500;
 
 #[derive(Default)]
 struct Seen {
@@ -51,19 +54,32 @@ pub async fn flush(engine: &Engine) -> Result<(), Error> {
     for ((env, session), (user, when)) in seen.sessions {
         by_env.entry(env).or_default().push((session, user, when));
     }
-    for (env, sessions) in by_env {
+    for (env, mut sessions) in by_env {
         let cx = Context::system(env, engine.now());
-        engine
-            .write(&cx, async move |tx, cx| {
-                for (session, user, when) in &sessions {
-                    storage::sessions::touch(tx, cx.env, *session, *when).await?;
-                    storage::users::touch(tx, cx.env, *user, *when).await?;
-                }
-                Ok::<_, Error>(())
-            })
-            .await?;
+        sessions.sort_unstable();
+        for chunk in sessions.chunks(BATCH) {
+            let sessions = chunk.to_vec();
+            let mut people: BTreeMap<UserId, Timestamp> = BTreeMap::new();
+            for (_, user, when) in &sessions {
+                let last = people.entry(*user).or_insert(*when);
+                *last = (*last).max(*when);
+            }
+            engine
+                .write(&cx, async move |tx, cx| {
+                    // Each in the order of the ids, people first: as every other transaction takes them.
+                    for (user, when) in &people {
+                        storage::users::touch(tx, cx.env, *user, *when).await?;
+                    }
+                    for (session, _, when) in &sessions {
+                        storage::sessions::touch(tx, cx.env, *session, *when).await?;
+                    }
+                    Ok::<_, Error>(())
+                })
+                .await?;
+        }
     }
-    let keys: Vec<(ApiKeyId, Timestamp)> = seen.keys.into_iter().collect();
+    let mut keys: Vec<(ApiKeyId, Timestamp)> = seen.keys.into_iter().collect();
+    keys.sort_unstable();
     if keys.is_empty() {
         return Ok(());
     }

@@ -6,12 +6,12 @@ use crate::mail::{self, Letter, To};
 use crate::people::{self, TestRefused};
 use crate::refusals::stored;
 use crate::tenancy::{self, Tenant};
-use crate::{Engine, StorageError, idempotency};
+use crate::{Engine, StorageError, idempotency, sessions};
 use domain::challenge::{Challenge, Parent, Step};
 use domain::code as codes;
 use domain::strategy::Strategy;
 use domain::user::{EmailAddress, Person};
-use domain::{ChallengeId, Context, Email, EmailAddressId, Kind, Refusal, UserId, Verdict};
+use domain::{Actor, ChallengeId, Context, Email, EmailAddressId, Kind, Refusal, UserId, Verdict};
 use storage::Tx;
 
 /// Why an address cannot be read or changed.
@@ -190,6 +190,9 @@ pub async fn change(
     let tenant = tenancy::tenant(engine, cx.env).await?;
     engine
         .write(cx, async move |tx, cx| {
+            if change.verified == Some(true) {
+                lock_claimants(tx, cx, user, id).await?;
+            }
             let mut person = storage::users::lock(tx, cx.env, user).await?.ok_or(EmailError::NotFound)?;
             let mut address =
                 person.email_addresses.iter().find(|a| a.id == id).cloned().ok_or(EmailError::NotFound)?;
@@ -210,10 +213,23 @@ pub async fn change(
             if (&person, &address) != (&before.0, &before.1) {
                 people::save(tx, cx, &tenant.env.settings, &mut person).await?;
             }
+            // Whoever was in the account under the old address is out; a backend ends sessions by itself.
+            if person.user.primary_email_address_id != before.0.user.primary_email_address_id
+                && let Actor::User { session, .. } = cx.actor
+            {
+                sessions::revoke_all(tx, cx, &tenant.env.settings, user, Some(session)).await?;
+            }
             idempotency::keep(tx, cx, 200, &api::EmailAddress::from(&address), None).await?;
             Ok(address)
         })
         .await
+}
+
+/// Holds everybody who claims an address of a person, before the person alone is held.
+async fn lock_claimants(tx: &mut Tx<'_>, cx: &Context, user: UserId, id: EmailAddressId) -> Result<(), EmailError> {
+    let address = storage::email_addresses::find(tx, cx.env, id).await?.filter(|a| a.user_id == user);
+    let address = address.ok_or(EmailError::NotFound)?;
+    Ok(people::lock_claimants(tx, cx, &address.canonical).await?)
 }
 
 async fn make_primary(
@@ -362,6 +378,7 @@ pub async fn answer(
     let tenant = tenancy::tenant(engine, cx.env).await?;
     engine
         .write(cx, async move |tx, cx| {
+            lock_claimants(tx, cx, user, id).await?;
             let mut person = storage::users::lock(tx, cx.env, user).await?.ok_or(EmailError::NotFound)?;
             let mut address =
                 person.email_addresses.iter().find(|a| a.id == id).cloned().ok_or(EmailError::NotFound)?;

@@ -1,6 +1,6 @@
 //! Steps about people that several operations share: who is meant by an identifier, and how one is made.
 
-use crate::{StorageError, events, tenancy};
+use crate::{StorageError, events};
 use domain::environment::{Environment, EnvironmentKind};
 use domain::event::EventType;
 use domain::identifier::{Identifier, IdentifierKind};
@@ -81,13 +81,14 @@ pub(crate) fn test_mode(settings: &Settings, kind: EnvironmentKind, is_test: boo
 #[error("test addresses are refused in this environment")]
 pub struct TestRefused;
 
-/// Adds a person with proven addresses, the first of them primary, and tells of it.
+/// Adds a person with addresses, proven or not, the first of them primary, and tells of it.
 pub(crate) async fn insert(
     tx: &mut Tx<'_>,
     cx: &Context,
     env: &Environment,
     mut user: User,
     emails: &[Email],
+    verified: bool,
 ) -> Result<Person, StorageError> {
     let addresses: Vec<EmailAddress> = emails
         .iter()
@@ -96,7 +97,7 @@ pub(crate) async fn insert(
             user_id: user.id,
             email: email.clone(),
             canonical: env.settings.canonical(email),
-            verified: true,
+            verified,
             current_challenge_id: None,
             created_at: cx.now,
             updated_at: cx.now,
@@ -106,7 +107,10 @@ pub(crate) async fn insert(
     let person = Person { user, email_addresses: addresses };
     storage::users::insert(tx, cx.env, &person).await?;
     for address in &person.email_addresses {
-        drop_squatters(tx, cx, address).await?;
+        // Who has proven nothing takes nothing away from others.
+        if verified {
+            drop_squatters(tx, cx, address).await?;
+        }
         storage::email_addresses::insert(tx, cx.env, address).await?;
     }
     storage::counts::add(tx, cx.env, COUNTER, 1).await?;
@@ -116,7 +120,9 @@ pub(crate) async fn insert(
 
 /// Drops the unproven claims of others on an address that somebody proves now.
 pub(crate) async fn drop_squatters(tx: &mut Tx<'_>, cx: &Context, proven: &EmailAddress) -> Result<(), StorageError> {
-    for other in storage::email_addresses::by_canonical(tx, cx.env, &proven.canonical).await? {
+    let mut claims = storage::email_addresses::by_canonical(tx, cx.env, &proven.canonical).await?;
+    claims.sort_unstable_by_key(|claim| claim.user_id);
+    for other in claims {
         if other.verified || other.user_id == proven.user_id {
             continue;
         }
@@ -128,6 +134,17 @@ pub(crate) async fn drop_squatters(tx: &mut Tx<'_>, cx: &Context, proven: &Email
         }
         owner.user.updated_at = cx.now;
         storage::users::save(tx, cx.env, &owner).await?;
+    }
+    Ok(())
+}
+
+/// Holds everybody who claims an address, in the order of their ids, so that two who prove it at once never
+/// wait for each other in a circle. Comes before any other lock of a person.
+pub(crate) async fn lock_claimants(tx: &mut Tx<'_>, cx: &Context, canonical: &str) -> Result<(), StorageError> {
+    let claims = storage::email_addresses::by_canonical(tx, cx.env, canonical).await?;
+    let owners: std::collections::BTreeSet<UserId> = claims.iter().map(|claim| claim.user_id).collect();
+    for owner in owners {
+        storage::users::lock(tx, cx.env, owner).await?;
     }
     Ok(())
 }
@@ -153,8 +170,8 @@ pub(crate) async fn show_lock(
     until: Option<domain::Timestamp>,
 ) -> Result<(), StorageError> {
     use domain::user::{Lock, LockedBy};
-    let mut person =
-        storage::users::lock(tx, cx.env, user).await?.ok_or_else(|| tenancy::fault("a counted person is gone"))?;
+    // Deleted while the secret was being looked at: nobody is left to show it.
+    let Some(mut person) = storage::users::lock(tx, cx.env, user).await? else { return Ok(()) };
     match (person.user.live_lock(cx.now), until) {
         // An operator's lock says more.
         (Some(lock), _) if lock.by == LockedBy::Operator => return Ok(()),

@@ -223,6 +223,12 @@ pub async fn touch(
     engine
         .write(cx, async move |tx, cx| {
             let mut client = storage::clients::lock(tx, cx.env, client).await?.ok_or(SessionError::NoClient)?;
+            let known = storage::sessions::find(tx, cx.env, id).await?;
+            let known = known.filter(|s| s.client_id == client.id).ok_or(SessionError::NotFound)?;
+            if cx.now >= known.last_active_at + Duration::from_secs(60) {
+                // The person before the session, in the order every operation takes them.
+                storage::users::touch(tx, cx.env, known.user_id, cx.now).await?;
+            }
             let session = storage::sessions::lock(tx, cx.env, id).await?;
             let mut session = session.filter(|s| s.client_id == client.id).ok_or(SessionError::NotFound)?;
             if !session.status_at(cx.now, &settings.sessions).is_live() {
@@ -239,7 +245,6 @@ pub async fn touch(
                 session.updated_at = cx.now;
                 session.activity = Activity::seen(cx.id(), cx.ip, cx.user_agent.as_deref());
                 storage::sessions::save(tx, cx.env, &session).await?;
-                storage::users::touch(tx, cx.env, session.user_id, cx.now).await?;
                 events::session(tx, cx, EventType::SessionTouched, &session, &settings).await?;
             }
             Ok(session)

@@ -7,10 +7,10 @@ mod password;
 pub use create::{Create, create};
 
 use crate::challenges::{self, CodeTarget, Wrong};
+use crate::guesses::{self, Purpose};
 use crate::mail::{Letter, To};
 use crate::passwords::PasswordError;
 use crate::people::{self, TestRefused};
-use crate::refusals::stored;
 use crate::sessions::{self, Begun};
 use crate::tenancy::{self, Tenant};
 use crate::{Engine, StorageError};
@@ -84,7 +84,13 @@ pub enum SignInError {
     #[error("the sign-in cannot be read or changed")]
     Storage(#[from] StorageError),
 }
-stored!(SignInError);
+
+impl storage::Retry for SignInError {
+    fn is_retryable(&self) -> bool {
+        // Whoever comes second to an address finds it taken when the work is run again.
+        matches!(self, Self::Storage(error) if error.is_retryable() || storage::email_addresses::is_taken(error))
+    }
+}
 
 impl Refusal for SignInError {
     fn verdict(&self) -> Verdict {
@@ -200,8 +206,8 @@ async fn issue(
                 return Err(SignInError::Unknown);
             }
             let to = target.map_or(To::Nobody, To::Address);
-            // A test address takes the fixed code only where somebody has it.
-            let is_test = sign_in.was_test && target.is_some();
+            // The fixed code opens an address that is itself a test address, and only where somebody has it.
+            let is_test = sign_in.was_test && target.is_some_and(|a| a.email.is_test());
             let to_or_nobody =
                 CodeTarget { canonical: &identifier.canonical, to, letter: Letter::VerificationCode, is_test };
             challenges::issue_code(tx, cx, tenant, parent, Step::First, to_or_nobody).await?
@@ -268,6 +274,8 @@ async fn complete(
     // A success opens what strangers' failures have shut.
     if person.user.lock.take().is_some() {
         person.user.updated_at = cx.now;
+        let identity = guesses::identity(Some(person.user.id), "");
+        guesses::succeed(tx, cx, &identity, Purpose::Password).await?;
     }
     let factors = Factors { first: strategy, first_at: cx.now, second_at: None };
     let begun = sessions::begin(tx, cx, &env.settings, client, &mut person, factors).await?;

@@ -8,7 +8,6 @@ pub use verify::{answer, prepare};
 use crate::challenges::Wrong;
 use crate::passwords::{self, PasswordError};
 use crate::people::{self, TestRefused};
-use crate::refusals::stored;
 use crate::sessions::Begun;
 use crate::tenancy::{self, Tenant};
 use crate::{Engine, StorageError, challenges};
@@ -73,7 +72,13 @@ pub enum SignUpError {
     #[error("the sign-up cannot be read or changed")]
     Storage(#[source] StorageError),
 }
-stored!(SignUpError);
+
+impl storage::Retry for SignUpError {
+    fn is_retryable(&self) -> bool {
+        // Whoever comes second to an address finds it taken when the work is run again.
+        matches!(self, Self::Storage(error) if error.is_retryable() || storage::email_addresses::is_taken(error))
+    }
+}
 
 impl From<StorageError> for SignUpError {
     fn from(error: StorageError) -> Self {

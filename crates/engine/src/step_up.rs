@@ -168,7 +168,8 @@ async fn by_code(
     code: String,
 ) -> Result<(Session, Challenge), StepUpError> {
     let tenant = tenancy::tenant(engine, cx.env).await?;
-    let (id, identity) = (session.id, guesses::identity(Some(session.user_id), ""));
+    // As with the password: strangers at the sign-in page cannot fill the counter of a signed-in person.
+    let (id, identity) = (session.id, format!("{}:self", guesses::identity(Some(session.user_id), "")));
     engine
         .write(cx, async move |tx, cx| {
             let parent = Parent::Session(id);
@@ -204,7 +205,7 @@ async fn by_password(
             let parent = Parent::Session(id);
             let mut challenge =
                 storage::challenges::lock(tx, cx.env, &parent, challenge).await?.ok_or(StepUpError::NoChallenge)?;
-            challenge.answerable(cx.now).map_err(Wrong::from)?;
+            challenge.reservable(cx.now).map_err(Wrong::from)?;
             if let Some(until) = guesses::reserve(tx, cx, &env.settings, &counted, Purpose::Password).await? {
                 return Err(Wrong::Locked(until).into());
             }

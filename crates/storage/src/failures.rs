@@ -9,7 +9,7 @@ use crate::row::at;
 use crate::{Conn, Result, Tx};
 use anydb::Any;
 use diesel::prelude::*;
-use diesel::sql_types::BigInt;
+use diesel::sql_types::{BigInt, Text};
 use diesel_async::RunQueryDsl;
 use domain::{EnvironmentId, Timestamp};
 use std::time::Duration;
@@ -142,14 +142,18 @@ pub async fn succeed(tx: &mut Tx<'_>, env: EnvironmentId, identity: &str, purpos
     Ok(())
 }
 
-/// Forgets the failures and locks of every purpose; false when there were none.
+/// Forgets the failures and locks of every purpose, those of the identity's devices (`identity:...`) among
+/// them; false when there were none.
 pub async fn unlock(tx: &mut Tx<'_>, env: EnvironmentId, identity: &str) -> Result<bool> {
     let conn: &mut Conn = tx;
-    let hit = diesel::delete(counters::table)
-        .filter(dsl::environment_id.eq(env.to_string()))
-        .filter(dsl::identity.eq(identity))
-        .execute(conn)
-        .await?;
+    let hit = diesel::sql_query(
+        "DELETE FROM failure_counters WHERE environment_id = $1 AND (identity = $2 OR identity LIKE $3)",
+    )
+    .bind::<Text, _>(env.to_string())
+    .bind::<Text, _>(identity)
+    .bind::<Text, _>(format!("{identity}:%"))
+    .execute(conn)
+    .await?;
     Ok(hit > 0)
 }
 

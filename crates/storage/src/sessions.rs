@@ -223,7 +223,7 @@ pub async fn touch(tx: &mut Tx<'_>, env: EnvironmentId, id: SessionId, when: Tim
 
 /// Stamps sessions that are past their absolute end, a few at a time. Readers do not wait for it.
 pub async fn stamp_expired(tx: &mut Tx<'_>, env: EnvironmentId, now: Timestamp, max: i64) -> Result<usize> {
-    let due: Vec<String> = sessions::table
+    let mut due: Vec<String> = sessions::table
         .filter(
             sessions::environment_id
                 .eq(env.to_string())
@@ -234,6 +234,8 @@ pub async fn stamp_expired(tx: &mut Tx<'_>, env: EnvironmentId, now: Timestamp, 
         .limit(max)
         .load(&mut **tx)
         .await?;
+    // In the order of their ids, as whoever takes all sessions of a person away holds them.
+    due.sort_unstable();
     let count = due.len();
     for id in due {
         diesel::update(sessions::table.find((env.to_string(), id)).filter(sessions::status.eq_any(LIVE)))

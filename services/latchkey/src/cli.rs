@@ -1,6 +1,6 @@
 //! What the command line says, and which command answers it.
 
-use crate::{api_keys, bootstrap, config, dev, environments, keys, migrate, openapi, serve};
+use crate::{api_keys, bench, bootstrap, config, dev, environments, keys, migrate, openapi, serve};
 use anyhow::Context as _;
 use boot::Config;
 use boot::config::{ConfigError, Sources};
@@ -42,6 +42,8 @@ enum Command {
     Config(config::Command),
     /// Write the OpenAPI documents of both APIs
     Openapi(openapi::Arguments),
+    /// Measure this build on this machine: requests, memory, and the targets it is held to
+    Bench(bench::Arguments),
 }
 
 /// Which database is meant; without it, the one that `DATABASE_URL` or the settings name.
@@ -92,6 +94,7 @@ fn run(cli: Cli) -> anyhow::Result<()> {
         Command::Keys(command) => on_runtime(keys::run(&command, settings(command.place())?)),
         Command::Config(command) => config::run(&command, &settings(command.place())?),
         Command::Openapi(arguments) => openapi::run(&arguments),
+        Command::Bench(arguments) => on_runtime(bench::run(&arguments, sources)),
     }
 }
 

@@ -129,7 +129,8 @@ impl Signer {
         Ok(token)
     }
 
-    pub(super) fn signature(&self, message: &[u8]) -> Result<String, SignError> {
+    /// The bare signature of a message, in base64url.
+    pub fn signature(&self, message: &[u8]) -> Result<String, SignError> {
         match &self.key {
             Key::Es256(pair, rng) => pair
                 .sign(rng, message)

@@ -3,7 +3,7 @@
 use super::{Moved, SignInError, awaits_first_factor, complete, hold};
 use crate::challenges;
 use crate::guesses::{self, Purpose};
-use crate::{Engine, people, tenancy};
+use crate::{Engine, people, sessions, tenancy};
 use domain::challenge::Parent;
 use domain::strategy::Strategy;
 use domain::{ChallengeId, ClientId, Context, SignInId};
@@ -31,7 +31,23 @@ pub(super) async fn answer(
             awaits_first_factor(&sign_in, cx.now)?;
             let canonical = challenge.target.clone().unwrap_or_default();
             let known = people::by_email(tx, &tenant.env, &canonical).await?;
-            let identity = guesses::identity(known.as_ref().map(|k| k.user), &canonical);
+            if known.as_ref().and_then(|k| k.address.as_ref()).is_some_and(|a| !a.verified) {
+                people::lock_claimants(tx, cx, &canonical).await?;
+            }
+            // The person before the counter, in the order every operation takes them.
+            let person = match &known {
+                Some(known) => storage::users::lock(tx, cx.env, known.user).await?,
+                None => None,
+            };
+            let is_known_device = match &known {
+                Some(known) => storage::sessions::client_knows(tx, cx.env, client.id, known.user).await?,
+                None => false,
+            };
+            let identity = match &known {
+                // Strangers' failures do not keep a person out of a browser that was theirs before.
+                Some(known) if is_known_device => guesses::known_device(known.user, client.id),
+                known => guesses::identity(known.as_ref().map(|k| k.user), &canonical),
+            };
             let looked =
                 challenges::answer_code(tx, cx, &tenant, &mut challenge, &identity, Purpose::EmailCode, &code).await?;
             if let Err(wrong) = looked {
@@ -39,13 +55,17 @@ pub(super) async fn answer(
                 return Ok(Err(wrong.into()));
             }
             // The address changed hands between the code and its answer: the code proves nothing of the new owner.
-            let Some(known) = known else { return Err(SignInError::Unknown) };
-            let mut person = storage::users::lock(tx, cx.env, known.user).await?.ok_or(SignInError::Unknown)?;
+            let mut person = person.ok_or(SignInError::Unknown)?;
             if let Some(address) = person.email_addresses.iter_mut().find(|a| a.canonical == canonical && !a.verified) {
                 // The person's own primary address, proven by this very answer.
                 address.verified = true;
                 address.updated_at = cx.now;
                 let address = address.clone();
+                if !is_known_device {
+                    // Whoever was here before had not proven the mailbox: what they left opens nothing any more.
+                    person.user.password_digest = None;
+                    sessions::revoke_all(tx, cx, &tenant.env.settings, person.user.id, None).await?;
+                }
                 people::drop_squatters(tx, cx, &address).await?;
                 storage::email_addresses::save(tx, cx.env, &address).await?;
                 people::save(tx, cx, &tenant.env.settings, &mut person).await?;

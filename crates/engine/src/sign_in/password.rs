@@ -60,7 +60,7 @@ async fn reserve(
             let mut challenge =
                 storage::challenges::lock(tx, cx.env, &parent, challenge).await?.ok_or(SignInError::NoChallenge)?;
             awaits_first_factor(&sign_in, cx.now)?;
-            challenge.answerable(cx.now).map_err(crate::challenges::Wrong::from)?;
+            challenge.reservable(cx.now).map_err(crate::challenges::Wrong::from)?;
             let identifier = sign_in.identifier.as_ref().ok_or(SignInError::Missing("identifier"))?;
             let known = people::resolve(tx, &tenant.env, identifier).await?;
             let user = known.map(|k| k.user);

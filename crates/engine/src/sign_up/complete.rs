@@ -40,14 +40,8 @@ pub(super) async fn if_ready(
     user.password_digest.clone_from(&sign_up.password_digest);
     user.unsafe_metadata.clone_from(&sign_up.unsafe_metadata);
     let emails: Vec<_> = sign_up.email_address.iter().cloned().collect();
-    let mut person = people::insert(tx, cx, env, user, &emails).await?;
     // An address that did not have to be proven is not proven.
-    if !sign_up.email_verified {
-        for address in &mut person.email_addresses {
-            address.verified = false;
-            storage::email_addresses::save(tx, cx.env, address).await?;
-        }
-    }
+    let mut person = people::insert(tx, cx, env, user, &emails, sign_up.email_verified).await?;
     let first = if sign_up.email_verified { Strategy::EmailCode } else { Strategy::Password };
     let factors = Factors { first, first_at: cx.now, second_at: None };
     let begun = sessions::begin(tx, cx, &env.settings, client, &mut person, factors).await?;

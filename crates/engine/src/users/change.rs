@@ -85,7 +85,8 @@ pub async fn update(engine: &Engine, cx: &Context, id: UserId, change: UserChang
             if change.sign_out_of_other_sessions {
                 sessions::revoke_all(tx, cx, settings, id, None).await?;
             }
-            idempotency::keep(tx, cx, 200, &api::User::for_bapi(&person, settings, cx.now), None).await?;
+            let subject = Some(id.to_string());
+            idempotency::keep(tx, cx, 200, &api::User::for_bapi(&person, settings, cx.now), subject).await?;
             Ok(person)
         })
         .await
@@ -167,7 +168,8 @@ pub async fn update_metadata(
             if person != before {
                 people::save(tx, cx, settings, &mut person).await?;
             }
-            idempotency::keep(tx, cx, 200, &api::User::for_bapi(&person, settings, cx.now), None).await?;
+            let subject = Some(id.to_string());
+            idempotency::keep(tx, cx, 200, &api::User::for_bapi(&person, settings, cx.now), subject).await?;
             Ok(person)
         })
         .await
@@ -180,11 +182,12 @@ pub async fn delete(engine: &Engine, cx: &Context, id: UserId) -> Result<Person,
         .write(cx, async move |tx, cx| {
             let settings = &tenant.env.settings;
             let person = storage::users::lock(tx, cx.env, id).await?.ok_or(UserError::NotFound)?;
+            // Counters before sessions, in the order every operation takes them.
+            storage::failures::unlock(tx, cx.env, &guesses::identity(Some(id), "")).await?;
             sessions::revoke_all(tx, cx, settings, id, None).await?;
             events::person(tx, cx, EventType::UserDeleted, &person, settings).await?;
             storage::users::delete(tx, cx.env, id, cx.now).await?;
             storage::counts::add(tx, cx.env, people::COUNTER, -1).await?;
-            storage::failures::unlock(tx, cx.env, &guesses::identity(Some(id), "")).await?;
             idempotency::forget(tx, cx, &id.to_string()).await?;
             Ok(person)
         })

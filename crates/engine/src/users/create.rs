@@ -116,7 +116,7 @@ pub async fn create(engine: &Engine, cx: &Context, new: NewUser) -> Result<Perso
     let emails = new.email_addresses;
     engine
         .write(cx, async move |tx, cx| {
-            let person = people::insert(tx, cx, &tenant.env, user.clone(), &emails).await?;
+            let person = people::insert(tx, cx, &tenant.env, user.clone(), &emails, true).await?;
             let body = api::User::for_bapi(&person, &tenant.env.settings, cx.now);
             idempotency::keep(tx, cx, 201, &body, Some(person.user.id.to_string())).await?;
             Ok(person)

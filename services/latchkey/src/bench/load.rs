@@ -1,0 +1,136 @@
+//! One kind of request, asked for again and again over many connections.
+
+use super::client::Connection;
+use super::server::Server;
+use anyhow::Context as _;
+use std::cell::Cell;
+use std::net::SocketAddr;
+use std::rc::Rc;
+use std::time::{Duration, Instant};
+
+/// How often the server's memory is looked at.
+const LOOK: Duration = Duration::from_millis(50);
+
+/// What is asked for.
+pub(super) struct Subject {
+    pub(super) name: &'static str,
+    pub(super) address: SocketAddr,
+    pub(super) source: Source,
+}
+
+/// Where requests come from.
+#[derive(Clone)]
+pub(super) enum Source {
+    /// Each connection asks for its share of these in turn.
+    Ready(Rc<Vec<Vec<u8>>>),
+    /// Made for each number, which comes once.
+    Made(Rc<dyn Fn(u32) -> Vec<u8>>),
+}
+
+/// What came of it.
+pub(super) struct Measured {
+    pub(super) name: &'static str,
+    pub(super) requests: u64,
+    pub(super) elapsed: Duration,
+    pub(super) p50: Duration,
+    pub(super) p99: Duration,
+    /// Of the server, for all requests together.
+    pub(super) cpu: Duration,
+    /// The most bytes of anonymous memory that were seen.
+    pub(super) rss_anon: u64,
+}
+
+impl Measured {
+    pub(super) fn per_second(&self) -> f64 {
+        self.requests as f64 / self.elapsed.as_secs_f64()
+    }
+
+    /// Microseconds of the server's processors for one request.
+    pub(super) fn cpu_each(&self) -> f64 {
+        self.cpu.as_secs_f64() * 1e6 / self.requests.max(1) as f64
+    }
+}
+
+/// The stretch of time that counts.
+struct Window {
+    from: Instant,
+    until: Cell<Option<Instant>>,
+}
+
+/// Asks for `length`, after a warm-up that is not counted.
+pub(super) async fn drive(
+    server: &Server,
+    subject: Subject,
+    connections: usize,
+    length: Duration,
+) -> anyhow::Result<Measured> {
+    let warm_up = (length / 4).min(Duration::from_secs(1));
+    let window = Rc::new(Window { from: Instant::now() + warm_up, until: Cell::default() });
+    let counter = Rc::new(Cell::new(0));
+    let mut asking = tokio::task::JoinSet::new();
+    for number in 0..connections {
+        let (window, counter, source) = (Rc::clone(&window), Rc::clone(&counter), subject.source.clone());
+        let connection = Connection::open(subject.address).await?;
+        asking.spawn_local(ask(connection, subject.name, source, (number, connections), counter, window));
+    }
+    tokio::time::sleep_until(window.from.into()).await;
+    let (began, cpu) = (Instant::now(), server.cpu()?);
+    let mut rss_anon = server.rss_anon()?;
+    while began.elapsed() < length && asking.len() == connections {
+        tokio::time::sleep(LOOK).await;
+        rss_anon = rss_anon.max(server.rss_anon()?);
+    }
+    let cpu = server.cpu()? - cpu;
+    let ended = Instant::now();
+    window.until.set(Some(ended));
+    let mut times: Vec<Duration> = Vec::new();
+    while let Some(done) = asking.join_next().await {
+        times.extend(done.context("a connection of the benchmark was cut short")??);
+    }
+    times.sort_unstable();
+    let percentile = |part: usize| times.get((times.len() * part / 100).min(times.len().saturating_sub(1))).copied();
+    Ok(Measured {
+        name: subject.name,
+        requests: times.len() as u64,
+        elapsed: ended - began,
+        p50: percentile(50).unwrap_or_default(),
+        p99: percentile(99).unwrap_or_default(),
+        cpu,
+        rss_anon,
+    })
+}
+
+async fn ask(
+    mut connection: Connection,
+    name: &'static str,
+    source: Source,
+    (number, of): (usize, usize),
+    counter: Rc<Cell<u32>>,
+    window: Rc<Window>,
+) -> anyhow::Result<Vec<Duration>> {
+    let mut times = Vec::new();
+    let mut next = number;
+    loop {
+        let made;
+        let request = match &source {
+            Source::Ready(requests) => {
+                let request = requests.get(next % requests.len().max(1)).context("there is nothing to ask for")?;
+                next += of;
+                request
+            }
+            Source::Made(make) => {
+                counter.set(counter.get() + 1);
+                made = make(counter.get());
+                &made
+            }
+        };
+        let asked = Instant::now();
+        connection.ask(request).await.with_context(|| name.to_owned())?.expect(200, name)?;
+        let answered = Instant::now();
+        match window.until.get() {
+            Some(_) => return Ok(times),
+            None if answered >= window.from => times.push(answered - asked),
+            None => {}
+        }
+    }
+}
