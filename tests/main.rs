@@ -5,3 +5,4 @@ mod bapi;
 mod contract;
 mod fapi;
 mod readme;
+mod storage;

@@ -1,6 +1,6 @@
 //! Cookies are planted, tossed, stolen and sent by foreign sites: none of it signs anybody in as anybody.
 
-use super::{sign_in_by_code, sign_up_by_code};
+use super::{place, sign_in_by_code, sign_up_by_code};
 use domain::Surface;
 use serde_json::{Value, json};
 use testkit::{Call, Caller, TestApp, both, minutes};
@@ -151,7 +151,7 @@ both! {
     async fn cookies_are_out_of_reach_of_scripts_and_of_siblings(app: TestApp) {
         let alice = app.user("alice").created().await;
         let reply = app.anyone().post("/v1/client/sign-ins", password(&alice.email, &alice.password)).await;
-        let prefix = super::place(&app, Surface::Fapi).1;
+        let prefix = place(&app, Surface::Fapi).1;
 
         for name in ["__client", "__session"] {
             let cookie = reply.set_cookie(name).expect("a sign-in sets both");

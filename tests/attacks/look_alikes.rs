@@ -62,7 +62,7 @@ both! {
             let kept = made.has_status(201).str("/email_addresses/0/email_address");
 
             for spelling in spellings {
-                app.bapi().post("/v1/users", body(spelling)).await.is_refused(422, "form_identifier_exists");
+                app.bapi().post("/v1/users", body(spelling)).await.is_refused(409, "form_identifier_exists");
                 // The mail goes to the address that was proven, never to the one that was typed.
                 let before = app.mails_to(&kept).await.len();
                 let browser = app.anyone();
@@ -99,7 +99,7 @@ both! {
         let body = |name: &str| json!({ "username": name, "password": "a passphrase of hers" });
         app.bapi().post("/v1/users", body("Annie")).await.has_status(201);
         for twin in ["annie", "ANNIE", "aNNie"] {
-            app.bapi().post("/v1/users", body(twin)).await.is_refused(422, "form_identifier_exists");
+            app.bapi().post("/v1/users", body(twin)).await.is_refused(409, "form_identifier_exists");
         }
         for alike in ["ann\u{131}e", "\u{430}nnie", "annie\u{200d}", "annie\u{0}"] {
             let reply = app.bapi().post("/v1/users", body(alike)).await;

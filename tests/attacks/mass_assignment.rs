@@ -58,10 +58,21 @@ fn collect(schema: &Value, names: &mut BTreeSet<String>) {
     }
 }
 
+/// The same, of a schema of the frontend's document that is put together from others.
+fn collect_with_references(schema: &Value, names: &mut BTreeSet<String>) {
+    collect(schema, names);
+    for part in schema["allOf"].as_array().into_iter().flatten().chain([schema]) {
+        let pointer = part["$ref"].as_str().and_then(|reference| reference.strip_prefix('#'));
+        if let Some(target) = pointer.and_then(|pointer| document(Surface::Fapi).value().pointer(pointer)) {
+            collect_with_references(target, names);
+        }
+    }
+}
+
 /// The names an operation takes itself.
 fn own_names(operation: &Operation<'_>) -> BTreeSet<String> {
     let mut own = BTreeSet::new();
-    collect(operation.body().expect("only operations with a body are asked"), &mut own);
+    collect_with_references(operation.body().expect("only operations with a body are asked"), &mut own);
     own.extend(ALIASES.iter().filter(|(path, _)| *path == operation.template).map(|(_, name)| (*name).to_owned()));
     own
 }
@@ -95,6 +106,8 @@ both! {
         let sign_in = sign_in_by_code(&signing_in, &alice.user.email).await;
         let signing_up = app.anyone();
         let sign_up = sign_up_by_code(&signing_up, "new@example.com").await;
+        let session = format!("/v1/client/sessions/{}/challenges", alice.session);
+        let step_up = alice.post(session, json!({ "strategy": "password" })).await.str("/response/id");
         let before = state(&app, alice.id(), &alice).await;
         let names = all_names();
         assert!(names.len() > 60, "the documents name their fields: {names:?}");
@@ -111,7 +124,8 @@ both! {
             } else if template.contains("/email-addresses/") {
                 (&alice, fill(template, &address, &address_code.challenge))
             } else {
-                (&alice, template.replace("{session_id}", &alice.session))
+                let ids = [("{session_id}", &alice.session), ("{challenge_id}", &step_up)];
+                (&alice, ids.iter().fold(template.to_owned(), |path, (name, id)| path.replace(name, id)))
             };
             assert!(!path.contains('{'), "{template} has a parameter that this test does not know");
             let own = own_names(&operation);

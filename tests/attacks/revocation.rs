@@ -1,5 +1,6 @@
 //! What was taken away is gone at the next request, whatever cookies and tokens are still around.
 
+use super::sign_up_by_code;
 use serde_json::json;
 use testkit::{SignedInUser, TestApp, both, minutes, race};
 
@@ -109,7 +110,7 @@ both! {
         app.bapi().delete(format!("/v1/users/{}", alice.id())).await.has_status(204);
 
         let again = app.anyone();
-        let attempt = super::sign_up_by_code(&again, &alice.user.email).await;
+        let attempt = sign_up_by_code(&again, &alice.user.email).await;
         attempt.answer(&again, &app.last_code(&alice.user.email).await).await.has_status(200);
 
         let heir = again.get("/v1/me").await;

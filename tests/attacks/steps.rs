@@ -1,6 +1,6 @@
 //! A flow is its steps in their order, on one client: none can be dropped, swapped or borrowed.
 
-use super::{Attempt, address_by_code, sign_in_by_code, sign_up_by_code};
+use super::{Attempt, address_by_code, ask_for_code, sign_in_by_code, sign_up_by_code};
 use serde_json::json;
 use testkit::{TestApp, both, minutes};
 
@@ -66,13 +66,15 @@ both! {
 
     async fn a_challenge_of_another_parent_does_not_exist(app: TestApp) {
         let alice = app.user("alice").signed_in().await;
-        // One person, three parents, on one client.
+        // One person, four parents, on one client.
         let sign_in = sign_in_by_code(&alice, &alice.user.email).await;
         let code = app.last_code(&alice.user.email).await;
         let sign_up = sign_up_by_code(&alice, "new@example.com").await;
         let address = address_by_code(&alice, "second@example.com").await;
 
-        let all = [&sign_in, &sign_up, &address];
+        let step_up = ask_for_code(&alice, format!("/v1/client/sessions/{}", alice.session)).await;
+
+        let all = [&sign_in, &sign_up, &address, &step_up];
         for (i, parent) in all.iter().enumerate() {
             for (j, other) in all.iter().enumerate() {
                 if i != j {
@@ -91,7 +93,7 @@ both! {
         // Everything but the password, so that the proof does not complete it yet.
         let begun = mallory.post("/v1/client/sign-ups", json!({ "email_address": "mallory@example.com" })).await;
         let path = format!("/v1/client/sign-ups/{}", begun.str("/response/id"));
-        let attempt = super::ask_for_code(&mallory, path.clone()).await;
+        let attempt = ask_for_code(&mallory, path.clone()).await;
         let code = app.last_code("mallory@example.com").await;
         attempt.answer(&mallory, &code).await.has_status(200);
 
@@ -140,9 +142,9 @@ both! {
         attempt.answer(&browser, &code).await.is_refused(422, "verification_expired");
 
         // A newer code takes the place of the older one.
-        let first = super::ask_for_code(&browser, attempt.path.clone()).await;
+        let first = ask_for_code(&browser, attempt.path.clone()).await;
         let older = app.last_code(&alice.email).await;
-        let second = super::ask_for_code(&browser, attempt.path.clone()).await;
+        let second = ask_for_code(&browser, attempt.path.clone()).await;
         let newer = app.last_code(&alice.email).await;
         first.answer(&browser, &older).await.is_refused(422, "verification_expired");
         if older != newer {
@@ -166,5 +168,47 @@ both! {
             browser.get("/v1/me").await.has_status(401);
             app.bapi().post_empty(format!("/v1/users/{}/un{action}", alice.id)).await.has_status(200);
         }
+    }
+
+    async fn a_step_up_is_of_the_session_it_was_asked_for(app: TestApp) {
+        let (alice, mallory) = (app.user("alice").signed_in().await, app.user("mallory").signed_in().await);
+        let other = app.user("alice").signed_in().await;
+        let hers = ask_for_code(&alice, format!("/v1/client/sessions/{}", alice.session)).await;
+        let code = app.last_code(&alice.user.email).await;
+        app.advance(minutes(11));
+        let late = hers.answer(&alice, &code).await;
+        late.is_refused(422, "verification_expired");
+
+        let hers = ask_for_code(&alice, format!("/v1/client/sessions/{}", alice.session)).await;
+        let code = app.last_code(&alice.user.email).await;
+        // Another person's browser, the person's other browser, and her challenge under another session.
+        hers.answer(&mallory, &code).await.is_refused(404, "session_not_found");
+        hers.answer(&other, &code).await.is_refused(404, "session_not_found");
+        for thief in [&mallory, &other] {
+            let swapped = Attempt { path: format!("/v1/client/sessions/{}", thief.session), challenge: hers.challenge.clone() };
+            swapped.answer(thief, &code).await.is_refused(404, "challenge_not_found");
+        }
+        hers.answer(&alice, &code).await.has_status(200);
+        hers.answer(&alice, &code).await.is_refused(422, "verification_already_verified");
+
+        // Her own session is fresh; the other one is as stale as it was.
+        let add = json!({ "email_address": "second@example.com" });
+        alice.post("/v1/me/email-addresses", add.clone()).await.has_status(200);
+        other.post("/v1/me/email-addresses", add).await.is_refused(403, "reverification_required");
+    }
+
+    async fn a_step_up_by_a_mailbox_that_is_gone_proves_nothing(app: TestApp) {
+        let alice = app.user("alice").signed_in().await;
+        let added = address_by_code(&alice, "second@example.com").await;
+        added.answer(&alice, &app.last_code("second@example.com").await).await.has_status(200);
+        let body = json!({ "strategy": "email_code", "email_address_id": added.path.rsplit('/').next() });
+        let path = format!("/v1/client/sessions/{}", alice.session);
+        let asked = alice.post(format!("{path}/challenges"), body).await.str("/response/id");
+        let code = app.last_code("second@example.com").await;
+        alice.delete(&added.path).await.has_status(200);
+
+        let reply = Attempt { path, challenge: asked }.answer(&alice, &code).await;
+
+        assert_eq!(reply.status(), 422, "{}", reply.text());
     }
 }

@@ -83,7 +83,7 @@ both! {
     async fn of_many_who_make_one_person_one_does(app: TestApp) {
         let backend = app.bapi();
         let replies = testkit::race(10, |_| {
-            backend.post("/v1/users", json!({ "email_address": ["ann@example.com"], "password": PASSWORD }))
+            backend.post("/v1/users", json!({ "email_address": ["ann@example.com"], "password": PASSWORD })).into_future()
         }).await;
 
         assert_eq!(replies.iter().filter(|r| r.status() == 201).count(), 1);

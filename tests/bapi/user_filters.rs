@@ -66,7 +66,7 @@ both! {
             ("bob_by", vec!["Bob"]), ("ob", vec!["Bob"]), ("cid-99", vec!["Cid"]), ("%C3%BCnl%C3%BC", vec!["Cid"]), ("%C3%9CNL%C3%9C", vec!["Cid"]),
             ("zzz", vec![]), ("", vec!["Ann", "Bob", "Cid"]), ("%20%20ann%20", vec!["Ann"]),
             // what a database takes for a pattern is only text
-            ("100%25", vec!["Bob"]), ("%25", vec!["Bob"]), ("b_b", vec![]), ("_", vec!["Bob"]), ("%5C", vec![]), ("'%20or%201=1", vec![]),
+            ("100%25", vec!["Bob"]), ("%25", vec!["Bob"]), ("a_n", vec![]), ("_", vec!["Bob"]), ("%5C", vec![]), ("'%20or%201=1", vec![]),
         ] {
             assert_eq!(found(&app, &format!("query={text}")).await, names, "query={text}");
         }

@@ -180,13 +180,13 @@ both! {
     async fn a_completed_sign_in_gives_the_session_its_cookie(app: TestApp) {
         let alice = app.user("alice").created().await;
 
-        let reply = super::steps::try_password(&app.anyone(), &alice.email, &alice.password).await;
+        let reply = crate::fapi::steps::try_password(&app.anyone(), &alice.email, &alice.password).await;
 
         let cookie = reply.set_cookie("__session").expect("a session has a cookie");
         assert_eq!(cookie.attribute("max-age"), Some("86400"));
         assert_eq!((cookie.attribute("httponly"), cookie.attribute("samesite")), (Some(""), Some("Lax")));
         assert_eq!(cookie.attribute("path"), reply.set_cookie("__client").expect("both").attribute("path"));
-        let (header, claims) = super::steps::verified(&cookie.value, &super::steps::jwks(&app.anyone()).await);
+        let (header, claims) = crate::fapi::steps::verified(&cookie.value, &crate::fapi::steps::jwks(&app.anyone()).await);
         assert_eq!(header["typ"], "JWT");
         assert_eq!(claims["token_use"], "cookie");
         assert_eq!(claims["exp"].as_i64().zip(claims["iat"].as_i64()).map(|(exp, iat)| exp - iat), Some(86_400));

@@ -165,7 +165,7 @@ both! {
         alice.get(&primary).await.is_refused(404, "email_not_found");
         try_password(&app.anyone(), &alice.user.email, &alice.user.password).await.is_refused(422, "form_password_incorrect");
         // it is free for somebody else
-        app.bapi().post("/v1/users", json!({ "email_address": [alice.user.email], "password": super::steps::PASSWORD })).await.has_status(201);
+        app.bapi().post("/v1/users", json!({ "email_address": [alice.user.email], "password": crate::fapi::steps::PASSWORD })).await.has_status(201);
     }
 
     async fn a_removed_address_takes_its_challenge_along(app: TestApp) {

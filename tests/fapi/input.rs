@@ -71,7 +71,7 @@ both! {
     async fn a_password_of_a_megabyte_costs_nothing(app: TestApp) {
         let alice = app.user("alice").created().await;
         let before = app.passwords.hashes_done();
-        let reply = super::steps::try_password(&app.anyone(), &alice.email, &"x".repeat(900_000)).await;
+        let reply = crate::fapi::steps::try_password(&app.anyone(), &alice.email, &"x".repeat(900_000)).await;
         reply.is_refused_for(422, "form_param_format_invalid", "password");
         assert_eq!(app.passwords.hashes_done(), before);
     }

@@ -104,13 +104,13 @@ both! {
     async fn every_identifier_of_a_person_counts_together(app: TestApp) {
         strict(&app).await;
         app.settings(|s| s.attribute_settings.username.enabled = true).await;
-        let body = json!({ "email_address": ["ann@example.com", "ann@example.org"], "username": "annlee", "password": super::steps::PASSWORD });
+        let body = json!({ "email_address": ["ann@example.com", "ann@example.org"], "username": "annlee", "password": crate::fapi::steps::PASSWORD });
         app.bapi().post("/v1/users", body).await.has_status(201);
         for who in ["ann@example.com", "ann@example.org", "annlee"] {
             try_password(&app.anyone(), who, "wrong words").await.is_refused(422, "form_password_incorrect");
         }
 
-        try_password(&app.anyone(), "ann@example.com", super::steps::PASSWORD).await.is_refused(403, "user_locked");
+        try_password(&app.anyone(), "ann@example.com", crate::fapi::steps::PASSWORD).await.is_refused(403, "user_locked");
     }
 
     async fn where_locks_are_off_nothing_locks(app: TestApp) {
@@ -125,12 +125,12 @@ both! {
 
     async fn test_addresses_are_not_counted(app: TestApp) {
         strict(&app).await;
-        let body = json!({ "email_address": ["ann+authn_test@example.com"], "password": super::steps::PASSWORD });
+        let body = json!({ "email_address": ["ann+authn_test@example.com"], "password": crate::fapi::steps::PASSWORD });
         app.bapi().post("/v1/users", body).await.has_status(201);
         for _ in 0..6 {
             try_password(&app.anyone(), "ann+authn_test@example.com", "wrong words").await.is_refused(422, "form_password_incorrect");
         }
-        try_password(&app.anyone(), "ann+authn_test@example.com", super::steps::PASSWORD).await.has_status(200);
+        try_password(&app.anyone(), "ann+authn_test@example.com", crate::fapi::steps::PASSWORD).await.has_status(200);
     }
 
     async fn a_banned_person_is_told_so_after_the_proof_only(app: TestApp) {

@@ -6,13 +6,13 @@ use testkit::{TestApp, both};
 both! {
     async fn a_person_sees_everything_but_what_is_the_backends(app: TestApp) {
         let body = json!({
-            "email_address": ["ann@example.com"], "password": super::steps::PASSWORD, "first_name": "Ann",
+            "email_address": ["ann@example.com"], "password": crate::fapi::steps::PASSWORD, "first_name": "Ann",
             "external_id": "crm-7", "public_metadata": { "plan": "pro" }, "private_metadata": { "score": 1 },
             "unsafe_metadata": { "theme": "dark" },
         });
         app.bapi().post("/v1/users", body).await.has_status(201);
         let browser = app.anyone();
-        super::steps::try_password(&browser, "ann@example.com", super::steps::PASSWORD).await.has_status(200);
+        crate::fapi::steps::try_password(&browser, "ann@example.com", crate::fapi::steps::PASSWORD).await.has_status(200);
 
         let me = browser.get("/v1/me").await;
 

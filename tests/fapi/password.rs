@@ -82,9 +82,9 @@ both! {
         let body = json!({ "email_address": ["ann@example.com"], "skip_password_requirement": true });
         app.bapi().post("/v1/users", body).await.has_status(201);
         let browser = app.anyone();
-        let path = super::steps::open_sign_in(&browser, "ann@example.com").await;
-        let open = super::steps::challenge(&browser, &path, "email_code").await;
-        super::steps::answer(&browser, &open, &app.last_code("ann@example.com").await).await.has_status(200);
+        let path = crate::fapi::steps::open_sign_in(&browser, "ann@example.com").await;
+        let open = crate::fapi::steps::challenge(&browser, &path, "email_code").await;
+        crate::fapi::steps::answer(&browser, &open, &app.last_code("ann@example.com").await).await.has_status(200);
         browser.get("/v1/me").await.is(200, json!({ "password_enabled": false }));
 
         browser.post("/v1/me/change-password", json!({ "new_password": PASSWORD })).await
@@ -103,7 +103,7 @@ both! {
         let alice = app.user("alice").signed_in().await;
         let replies = testkit::race(4, |i| {
             let body = json!({ "current_password": alice.user.password, "new_password": format!("{PASSWORD} {i}") });
-            alice.post("/v1/me/change-password", body)
+            alice.post("/v1/me/change-password", body).into_future()
         }).await;
 
         let right: Vec<usize> = (0..4).filter(|i| replies[*i].status() == 200).collect();

@@ -49,7 +49,7 @@ both! {
             "response": { "id": alice.session, "status": "active" }, "client": { "last_active_session_id": alice.session },
         }));
         let cookie = touched.set_cookie("__session").expect("the cookie follows");
-        let (_, claims) = super::steps::verified(&cookie.value, &super::steps::jwks(&alice).await);
+        let (_, claims) = crate::fapi::steps::verified(&cookie.value, &crate::fapi::steps::jwks(&alice).await);
         assert_eq!(claims["sid"], alice.session);
         alice.get("/v1/me").await.is(200, json!({ "id": alice.id() }));
         assert_eq!(app.events().await, Vec::<String>::new(), "within a minute nothing is written");

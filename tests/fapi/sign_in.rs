@@ -213,7 +213,7 @@ both! {
         let bob = app.user("bob").signed_in().await;
         bob.post("/v1/me/email-addresses", json!({ "email_address": "extra@example.com" })).await.has_status(200);
 
-        try_password(&app.anyone(), "ann@example.com", super::steps::PASSWORD).await.has_status(200);
+        try_password(&app.anyone(), "ann@example.com", crate::fapi::steps::PASSWORD).await.has_status(200);
         let refused = try_password(&app.anyone(), "extra@example.com", &bob.user.password).await;
         assert_eq!(refused.status(), 422, "{}", refused.text());
     }

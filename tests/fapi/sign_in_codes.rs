@@ -147,7 +147,7 @@ both! {
         let alice = app.user("alice").created().await;
         app.settings(|s| s.attribute_settings.password.enabled = false).await;
 
-        super::steps::try_password(&app.anyone(), &alice.email, &alice.password).await.is_refused(422, "strategy_not_supported");
+        crate::fapi::steps::try_password(&app.anyone(), &alice.email, &alice.password).await.is_refused(422, "strategy_not_supported");
     }
 
     async fn a_username_is_signed_in_by_its_password_only(app: TestApp) {

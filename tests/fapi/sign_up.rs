@@ -98,8 +98,8 @@ both! {
 
         browser.get("/v1/me").await.is(200, json!({ "first_name": "Anna" }));
         let again = app.anyone();
-        super::steps::try_password(&again, "ann@example.com", PASSWORD).await.is_refused(422, "form_password_incorrect");
-        super::steps::try_password(&again, "ann@example.com", "another long password").await.has_status(200);
+        crate::fapi::steps::try_password(&again, "ann@example.com", PASSWORD).await.is_refused(422, "form_password_incorrect");
+        crate::fapi::steps::try_password(&again, "ann@example.com", "another long password").await.has_status(200);
     }
 
     async fn another_address_loses_the_proof_and_the_challenge_of_the_first(app: TestApp) {

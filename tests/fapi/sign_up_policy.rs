@@ -22,6 +22,8 @@ both! {
         let mails = app.mails_to(&alice.email).await;
         assert_eq!((mails.len(), mails[0].code.as_deref()), (1, None));
         assert!(mails[0].text.contains("already has an account"));
+        let html = mails[0].html.clone().unwrap_or_default();
+        assert!(!html.contains("letter-spacing"), "no code in either form: {html}");
         for _ in 0..4 {
             answer(&known, &ca, "123456").await.is_refused(422, "form_code_incorrect");
         }
@@ -116,7 +118,7 @@ both! {
             let body = json!({ "email_address": "ann@example.com", "password": weak });
             let reply = browser.post("/v1/client/sign-ups", body).await;
             reply.is_refused_for(422, "form_password_validation_failed", "password");
-            assert!(!reply.text().contains(&format!("\"{weak}\"")), "a password is never repeated");
+            assert!(weak == "password" || !reply.text().contains(weak), "a password is never repeated");
         }
         assert!(browser.get("/v1/client").await.at("/sign_up").is_null());
         for good in ["eightchr".to_owned() + "7q", "ä".repeat(1024)] {
@@ -155,7 +157,7 @@ both! {
         assert_eq!(app.mails().await.len(), 0);
         let session = done.str("/client/sessions/0/id");
         let token = browser.post_empty(format!("/v1/client/sessions/{session}/tokens")).await.str("/jwt");
-        let (_, claims) = super::steps::verified(&token, &super::steps::jwks(&browser).await);
+        let (_, claims) = crate::fapi::steps::verified(&token, &crate::fapi::steps::jwks(&browser).await);
         assert_eq!(claims["was_test"], true);
     }
 

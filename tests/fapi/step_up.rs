@@ -67,9 +67,9 @@ both! {
         let body = json!({ "email_address": ["ann@example.com"], "skip_password_requirement": true });
         app.bapi().post("/v1/users", body).await.has_status(201);
         let browser = app.anyone();
-        let path = super::steps::open_sign_in(&browser, "ann@example.com").await;
-        let open = super::steps::challenge(&browser, &path, "email_code").await;
-        super::steps::answer(&browser, &open, &app.last_code("ann@example.com").await).await.has_status(200);
+        let path = crate::fapi::steps::open_sign_in(&browser, "ann@example.com").await;
+        let open = crate::fapi::steps::challenge(&browser, &path, "email_code").await;
+        crate::fapi::steps::answer(&browser, &open, &app.last_code("ann@example.com").await).await.has_status(200);
         app.advance(Duration::from_secs(601));
 
         let reply = browser.post("/v1/me/change-password", json!({ "new_password": PASSWORD })).await;

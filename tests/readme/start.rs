@@ -1,7 +1,7 @@
 //! What a developer finds at the first and at the second start.
 
+use super::blocks::shown_by_dev;
 use super::dev::{Dev, on};
-use super::readme::shown_by_dev;
 use serde_json::Value;
 use std::collections::BTreeMap;
 use std::fs;

@@ -1,7 +1,7 @@
 //! The README's walk, from sign-up to a refused token: run as it stands there.
 
+use super::blocks::{Step, is_shown, steps};
 use super::dev::{Dev, PATIENCE, command, on};
-use super::readme::{Step, is_shown, steps};
 use josekit::jwk::JwkSet;
 use josekit::jws::ES256;
 use josekit::jwt::{self, JwtPayload, JwtPayloadValidator};

@@ -23,3 +23,21 @@
 //! ```
 
 pub use crate::conn::{Lite, Offload};
+
+use crate::{Conn, Error};
+use diesel::sql_types::Text;
+use diesel_async::RunQueryDsl;
+
+#[derive(diesel::QueryableByName)]
+struct Step {
+    #[diesel(sql_type = Text)]
+    detail: String,
+}
+
+/// How SQLite would go about a statement, a line a step; `$n` are left open. For tests that forbid scans.
+///
+/// PostgreSQL plans by the size of its tables, so that its plan of a test's table tells nothing.
+pub async fn sqlite_plan(conn: &mut Conn, sql: &str) -> Result<Vec<String>, Error> {
+    let steps: Vec<Step> = diesel::sql_query(format!("EXPLAIN QUERY PLAN {sql}")).load(conn).await?;
+    Ok(steps.into_iter().map(|step| step.detail).collect())
+}

@@ -6,7 +6,7 @@ use crate::{Engine, StorageError, api_keys};
 use crypto::Secret;
 use crypto::jws::Algorithm;
 use domain::environment::{self, ADMIN_SLUG, Environment, EnvironmentKind, Project, Workspace};
-use domain::settings::Settings;
+use domain::settings::{Settings, SignUpMode};
 use domain::{Context, EnvironmentId, NewId, ProjectId, Timestamp};
 use keys::{AddKeyError, NewSigningKey};
 use std::sync::Arc;
@@ -92,6 +92,9 @@ pub async fn run(engine: &Engine, spec: BootstrapSpec) -> Result<Bootstrapped, B
 
 const LEASE: &str = "bootstrap";
 
+/// The project and environment of those who run the installation.
+const OPERATORS: &str = "Operators";
+
 async fn take_turn(engine: &Engine, owner: &str) -> Result<(), BootstrapError> {
     for _ in 0..200 {
         let (owner, now) = (owner.to_owned(), engine.now());
@@ -108,9 +111,13 @@ async fn take_turn(engine: &Engine, owner: &str) -> Result<(), BootstrapError> {
 
 async fn set_up(engine: &Engine, spec: &BootstrapSpec, slug: &str) -> Result<Bootstrapped, BootstrapError> {
     let now = engine.now();
-    let (workspaces, projects) = {
+    let (workspaces, projects, environments) = {
         let mut conn = engine.read().await?;
-        (storage::environments::workspaces(&mut conn).await?, storage::environments::projects(&mut conn).await?)
+        (
+            storage::environments::workspaces(&mut conn).await?,
+            storage::environments::projects(&mut conn).await?,
+            storage::environments::list(&mut conn).await?,
+        )
     };
     let first_start = workspaces.is_empty();
     let workspace = match workspaces.into_iter().next() {
@@ -119,23 +126,31 @@ async fn set_up(engine: &Engine, spec: &BootstrapSpec, slug: &str) -> Result<Boo
             Workspace { id: NewId::new(now, crypto::random::bytes()), name: spec.workspace.clone(), created_at: now }
         }
     };
-    if first_start {
-        let admin = Project {
+    // Asked of the environment itself: a first start that was cut short has left it out.
+    if !environments.iter().any(Environment::is_admin) {
+        let begun = projects.iter().find(|p| p.name == OPERATORS).cloned();
+        let is_new = begun.is_none();
+        let admin = begun.unwrap_or_else(|| Project {
             id: NewId::new(now, crypto::random::bytes()),
             workspace_id: workspace.id,
-            name: "Operators".into(),
+            name: OPERATORS.into(),
             created_at: now,
-        };
+        });
         let (row, project) = (workspace.clone(), admin.clone());
         engine
             .db()
             .write(async move |tx: &mut Tx<'_>| {
-                storage::environments::insert_workspace(tx, &row).await?;
-                storage::environments::insert_project(tx, &project).await
+                if first_start {
+                    storage::environments::insert_workspace(tx, &row).await?;
+                }
+                if is_new {
+                    storage::environments::insert_project(tx, &project).await?;
+                }
+                Ok::<_, StorageError>(())
             })
             .await?;
         let draft = Draft {
-            name: "Operators".into(),
+            name: OPERATORS.into(),
             slug: ADMIN_SLUG.into(),
             kind: EnvironmentKind::Production,
             label: String::new(),
@@ -244,7 +259,11 @@ struct Draft {
 /// Makes an environment with its address, its keys and its first secret key, in one transaction.
 async fn make(engine: &Engine, project: ProjectId, draft: Draft) -> Result<Bootstrapped, BootstrapError> {
     let now: Timestamp = engine.now();
-    let settings = Settings { allowed_origins: draft.origins.clone(), ..Settings::default() };
+    let mut settings = Settings { allowed_origins: draft.origins.clone(), ..Settings::default() };
+    if draft.slug == ADMIN_SLUG {
+        // Nobody signs up as an operator.
+        settings.sign_up_modes = vec![SignUpMode::Waitlist];
+    }
     let env = Environment {
         id: EnvironmentId::new(now, crypto::random::bytes()),
         project_id: project,
@@ -268,12 +287,16 @@ async fn make(engine: &Engine, project: ProjectId, draft: Draft) -> Result<Boots
             storage::environments::insert_host(tx, "", &row.routing_label, row.id).await?;
             let data_key = keys::add_data_key(tx, shared.master(), row.id, cx.now).await?;
             keys::insert_active(tx, row.id, &data_key, &signing_key, cx.now).await?;
-            let (_, secret) = api_keys::insert(tx, cx, &row, "First key", None).await?;
+            // A key that nobody is shown would be a key that nobody can revoke on purpose.
+            let secret = match row.is_admin() {
+                true => None,
+                false => Some(api_keys::insert(tx, cx, &row, "First key", None).await?.1),
+            };
             Ok::<_, BootstrapError>(secret)
         })
         .await?;
     let publishable_key = publishable_key(&env);
-    Ok(Bootstrapped { environment: env, publishable_key, secret_key: Some(secret), created: true })
+    Ok(Bootstrapped { environment: env, publishable_key, secret_key: secret, created: true })
 }
 
 fn check_origins(origins: &[String]) -> Result<(), BootstrapError> {

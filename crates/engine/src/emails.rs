@@ -179,7 +179,7 @@ pub struct Change {
     pub primary: Option<bool>,
 }
 
-/// Changes an address; the old primary address hears of a new one.
+/// Changes an address; the old primary address hears of a new one, and the owner's other sessions end.
 pub async fn change(
     engine: &Engine,
     cx: &Context,
@@ -246,6 +246,10 @@ async fn make_primary(
         mail::enqueue(tx, cx, &tenant.env, &tenant.keys, Letter::PrimaryEmailChanged, To::Address(&old), None).await?;
     }
     person.user.primary_email_address_id = Some(address.id);
+    if let Actor::User { session, .. } = cx.actor {
+        // Whoever else is in the account would stay in it behind the owner's back.
+        sessions::revoke_all(tx, cx, &tenant.env.settings, person.user.id, Some(session)).await?;
+    }
     Ok(())
 }
 

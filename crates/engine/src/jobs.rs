@@ -43,7 +43,7 @@ async fn run(engine: &Engine, owner: &str, job: LeasedJob) -> Result<(), Error> 
                 job.kind = job.kind,
                 job.attempts = job.attempts,
                 job.again = again,
-                error = error.as_ref().map(|e| e as &dyn std::error::Error),
+                error = error.as_ref().map(|e| without_addresses(e)),
                 "a job failed"
             );
             metrics::counter!("jobs_failed_total", "kind" => job.kind.clone()).increment(1);
@@ -60,6 +60,19 @@ async fn run(engine: &Engine, owner: &str, job: LeasedJob) -> Result<(), Error> 
         }
     }
     Ok(())
+}
+
+/// The whole chain of an error for the log, which holds no addresses; a mail server's answer may name one.
+fn without_addresses(error: &dyn std::error::Error) -> String {
+    let mut text = error.to_string();
+    let mut source = error.source();
+    while let Some(cause) = source {
+        text.push_str(": ");
+        text.push_str(&cause.to_string());
+        source = cause.source();
+    }
+    let words: Vec<&str> = text.split_whitespace().map(|w| if w.contains('@') { "[address]" } else { w }).collect();
+    words.join(" ")
 }
 
 /// 2 s, 4 s, 8 s ... up to an hour.

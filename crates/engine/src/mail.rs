@@ -109,6 +109,8 @@ pub(crate) async fn enqueue(
     to: To<'_>,
     code: Option<&Secret<String>>,
 ) -> Result<(), StorageError> {
+    // Only this letter is about a code; in any other one it would be a code that opens nothing.
+    let code = code.filter(|_| letter == Letter::VerificationCode);
     let app = env.settings.application_name.as_deref().unwrap_or(&env.name);
     let (subject, lines) = letter.lines(app, code.map_or("", |c| c.expose()));
     let address = match to {

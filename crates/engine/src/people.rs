@@ -90,10 +90,14 @@ pub(crate) async fn insert(
     emails: &[Email],
     verified: bool,
 ) -> Result<Person, StorageError> {
+    // Made in one moment: their ids keep the order in which they were given.
+    let mut ids: Vec<EmailAddressId> = emails.iter().map(|_| cx.id()).collect();
+    ids.sort_unstable();
     let addresses: Vec<EmailAddress> = emails
         .iter()
-        .map(|email| EmailAddress {
-            id: cx.id::<EmailAddressId>(),
+        .zip(ids)
+        .map(|(email, id)| EmailAddress {
+            id,
             user_id: user.id,
             email: email.clone(),
             canonical: env.settings.canonical(email),
@@ -127,6 +131,10 @@ pub(crate) async fn drop_squatters(tx: &mut Tx<'_>, cx: &Context, proven: &Email
             continue;
         }
         let Some(mut owner) = storage::users::lock(tx, cx.env, other.user_id).await? else { continue };
+        // Removed or proven while we waited for its owner: the unique index decides then.
+        if !owner.email_addresses.iter().any(|a| a.id == other.id && !a.verified) {
+            continue;
+        }
         storage::email_addresses::delete(tx, cx.env, other.id).await?;
         owner.email_addresses.retain(|a| a.id != other.id);
         if owner.user.primary_email_address_id == Some(other.id) {

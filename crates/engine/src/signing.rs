@@ -83,10 +83,21 @@ pub(crate) async fn ensure(engine: &Engine, cx: &Context, algorithm: Algorithm) 
     if tenant.keys.signer(algorithm).is_some() {
         return Ok(tenant);
     }
-    match rotate(engine, cx, Some(algorithm), false).await {
-        Ok(_) => {}
-        // Another process was first; its key is the one.
-        Err(SigningError::Storage(StorageError::Conflict(_))) => engine.shared().tenants.forget(cx.env),
+    let fresh = generate(algorithm, cx.now).await?;
+    let made = engine
+        .write(cx, async move |tx, cx| {
+            let there = storage::signing_keys::lock_published(tx, cx.env).await?;
+            // Another request was first; its key is the one.
+            if there.iter().any(|r| r.status == SigningKeyStatus::Active && r.algorithm == algorithm.as_str()) {
+                return Ok(());
+            }
+            let settings = &tenant.env.settings.signing_keys;
+            keys::rotate(tx, cx.env, &tenant.keys, &fresh, Rotation::Ordinary, settings, cx.now).await?;
+            Ok::<_, SigningError>(())
+        })
+        .await;
+    match made {
+        Ok(()) | Err(SigningError::Storage(StorageError::Conflict(_))) => engine.shared().tenants.forget(cx.env),
         Err(other) => return Err(other),
     }
     Ok(tenancy::tenant(engine, cx.env).await?)

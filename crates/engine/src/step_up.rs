@@ -169,7 +169,8 @@ async fn by_code(
 ) -> Result<(Session, Challenge), StepUpError> {
     let tenant = tenancy::tenant(engine, cx.env).await?;
     // As with the password: strangers at the sign-in page cannot fill the counter of a signed-in person.
-    let (id, identity) = (session.id, format!("{}:self", guesses::identity(Some(session.user_id), "")));
+    let (id, user) = (session.id, session.user_id);
+    let identity = format!("{}:self", guesses::identity(Some(user), ""));
     engine
         .write(cx, async move |tx, cx| {
             let parent = Parent::Session(id);
@@ -180,6 +181,13 @@ async fn by_code(
             if let Err(wrong) = looked {
                 // A failed answer is kept: the transaction commits.
                 return Ok(Err(wrong.into()));
+            }
+            let person = storage::users::person(tx, cx.env, user).await?.ok_or(StepUpError::NotLive)?;
+            let is_theirs =
+                |a: &domain::user::EmailAddress| a.verified && Some(&a.canonical) == challenge.target.as_ref();
+            if !person.email_addresses.iter().any(is_theirs) {
+                // The address was removed after the code was sent: its mailbox proves nothing of the person.
+                return Err(StepUpError::Address);
             }
             let session = stamp(tx, cx, &tenant.env, id).await?;
             Ok::<_, StepUpError>(Ok((session, challenge)))
@@ -223,7 +231,8 @@ async fn by_password(
             if let Err(over) = challenge.answerable(cx.now) {
                 return Ok(Err(StepUpError::Wrong(over.into())));
             }
-            let still = storage::users::find(tx, cx.env, user).await?.and_then(|u| u.password_digest) == Some(digest.clone());
+            let still =
+                storage::users::find(tx, cx.env, user).await?.and_then(|u| u.password_digest) == Some(digest.clone());
             if !right || !still {
                 let wrong = challenge.refuse(codes::PASSWORD_INCORRECT, cx.now);
                 storage::challenges::save(tx, cx.env, &challenge).await?;

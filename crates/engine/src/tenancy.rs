@@ -35,7 +35,12 @@ impl Tenants {
         self.0.read().unwrap_or_else(PoisonError::into_inner).tenants.get(&id).cloned()
     }
     fn put(&self, tenant: Arc<Tenant>) {
-        self.0.write().unwrap_or_else(PoisonError::into_inner).tenants.insert(tenant.env.id, tenant);
+        let mut cached = self.0.write().unwrap_or_else(PoisonError::into_inner);
+        // A slow load must not overwrite what a faster one has read after a change.
+        let newer = |known: &Arc<Tenant>| known.env.config_version > tenant.env.config_version;
+        if !cached.tenants.get(&tenant.env.id).is_some_and(newer) {
+            cached.tenants.insert(tenant.env.id, tenant);
+        }
     }
     pub(crate) fn forget(&self, id: EnvironmentId) {
         self.0.write().unwrap_or_else(PoisonError::into_inner).tenants.remove(&id);

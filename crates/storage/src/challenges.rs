@@ -5,10 +5,11 @@ use crate::schema::challenges;
 use crate::{Conn, Result, Tx};
 use anydb::{Any, Lock as _};
 use diesel::prelude::*;
+use diesel::sql_types::{BigInt, Text};
 use diesel_async::RunQueryDsl;
 use domain::challenge::{Challenge, ChallengeStatus, Parent, Step};
 use domain::strategy::Strategy;
-use domain::{ChallengeId, EnvironmentId, Timestamp};
+use domain::{ChallengeId, EnvironmentId, NewId, Timestamp};
 
 #[derive(Queryable, Selectable, Insertable, AsChangeset)]
 #[diesel(table_name = challenges, primary_key(environment_id, id), check_for_backend(Any))]
@@ -123,4 +124,17 @@ pub async fn supersede(tx: &mut Tx<'_>, env: EnvironmentId, parent: &Parent, now
     .execute(&mut **tx)
     .await?;
     Ok(())
+}
+
+/// Deletes challenges begun before a time, oldest first and at most `max`; ids are in the order of time.
+pub async fn sweep(tx: &mut Tx<'_>, env: EnvironmentId, before: Timestamp, max: i64) -> Result<usize> {
+    Ok(diesel::sql_query(
+        "DELETE FROM challenges WHERE environment_id = $1 AND id IN ( \
+             SELECT id FROM challenges WHERE environment_id = $1 AND id < $2 ORDER BY id LIMIT $3)",
+    )
+    .bind::<Text, _>(env.to_string())
+    .bind::<Text, _>(ChallengeId::new(before, [0; 10]).to_string())
+    .bind::<BigInt, _>(max)
+    .execute(&mut **tx)
+    .await?)
 }

@@ -95,7 +95,7 @@ pub async fn save(tx: &mut Tx<'_>, env: EnvironmentId, client: &Client) -> Resul
 
 /// Deletes clients that nobody has used since `before` and that never held a session, a few at a time.
 pub async fn sweep(tx: &mut Tx<'_>, env: EnvironmentId, before: Timestamp, max: i64) -> Result<usize> {
-    let idle: Vec<String> = clients::table
+    let found: Vec<String> = clients::table
         .filter(
             clients::environment_id
                 .eq(env.to_string())
@@ -106,9 +106,11 @@ pub async fn sweep(tx: &mut Tx<'_>, env: EnvironmentId, before: Timestamp, max: 
         .limit(max)
         .load(&mut **tx)
         .await?;
-    let count = idle.len();
-    for id in idle {
-        diesel::delete(clients::table.find((env.to_string(), id))).execute(&mut **tx).await?;
+    let count = found.len();
+    for id in found {
+        // The test again: a sign-in may have begun a session on it since the look.
+        let idle = clients::updated_at.lt(before.millis()).and(clients::last_active_session_id.is_null());
+        diesel::delete(clients::table.find((env.to_string(), id)).filter(idle)).execute(&mut **tx).await?;
     }
     Ok(count)
 }

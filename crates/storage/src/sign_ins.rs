@@ -5,10 +5,11 @@ use crate::schema::sign_ins;
 use crate::{Conn, Result, Tx};
 use anydb::{Any, Lock as _};
 use diesel::prelude::*;
+use diesel::sql_types::{BigInt, Text};
 use diesel_async::RunQueryDsl;
 use domain::identifier::{Identifier, IdentifierKind};
 use domain::sign_in::{SignIn, SignInStatus};
-use domain::{ClientId, EnvironmentId, SignInId};
+use domain::{ClientId, EnvironmentId, NewId, SignInId, Timestamp};
 
 #[derive(Queryable, Selectable, Insertable, AsChangeset)]
 #[diesel(table_name = sign_ins, primary_key(environment_id, id), check_for_backend(Any))]
@@ -125,4 +126,17 @@ pub async fn save(tx: &mut Tx<'_>, env: EnvironmentId, sign_in: &SignIn) -> Resu
     let target = sign_ins::table.find((env.to_string(), sign_in.id.to_string()));
     let hit = diesel::update(target).set(row(env, sign_in)).execute(&mut **tx).await?;
     one_row(hit, "sign_ins")
+}
+
+/// Deletes sign-ins begun before a time, oldest first and at most `max`; ids are in the order of time.
+pub async fn sweep(tx: &mut Tx<'_>, env: EnvironmentId, before: Timestamp, max: i64) -> Result<usize> {
+    Ok(diesel::sql_query(
+        "DELETE FROM sign_ins WHERE environment_id = $1 AND id IN ( \
+             SELECT id FROM sign_ins WHERE environment_id = $1 AND id < $2 ORDER BY id LIMIT $3)",
+    )
+    .bind::<Text, _>(env.to_string())
+    .bind::<Text, _>(SignInId::new(before, [0; 10]).to_string())
+    .bind::<BigInt, _>(max)
+    .execute(&mut **tx)
+    .await?)
 }

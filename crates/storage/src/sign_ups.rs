@@ -5,11 +5,12 @@ use crate::schema::sign_ups;
 use crate::{Conn, Result, Tx};
 use anydb::{Any, Doc, Lock as _};
 use diesel::prelude::*;
+use diesel::sql_types::{BigInt, Text};
 use diesel_async::RunQueryDsl;
 use domain::sign_up::{SignUp, SignUpStatus};
 use domain::text::{Metadata, Username};
 use domain::user::PasswordDigest;
-use domain::{ClientId, Email, EnvironmentId, SignUpId};
+use domain::{ClientId, Email, EnvironmentId, NewId, SignUpId, Timestamp};
 
 #[derive(Queryable, Selectable, Insertable, AsChangeset)]
 #[diesel(table_name = sign_ups, primary_key(environment_id, id), check_for_backend(Any))]
@@ -135,4 +136,17 @@ pub async fn save(tx: &mut Tx<'_>, env: EnvironmentId, sign_up: &SignUp) -> Resu
     let target = sign_ups::table.find((env.to_string(), sign_up.id.to_string()));
     let hit = diesel::update(target).set(row(env, sign_up)).execute(&mut **tx).await?;
     one_row(hit, "sign_ups")
+}
+
+/// Deletes sign-ups, and the password hashes that were staged in them, begun before a time, oldest first and at most `max`; ids are in the order of time.
+pub async fn sweep(tx: &mut Tx<'_>, env: EnvironmentId, before: Timestamp, max: i64) -> Result<usize> {
+    Ok(diesel::sql_query(
+        "DELETE FROM sign_ups WHERE environment_id = $1 AND id IN ( \
+             SELECT id FROM sign_ups WHERE environment_id = $1 AND id < $2 ORDER BY id LIMIT $3)",
+    )
+    .bind::<Text, _>(env.to_string())
+    .bind::<Text, _>(SignUpId::new(before, [0; 10]).to_string())
+    .bind::<BigInt, _>(max)
+    .execute(&mut **tx)
+    .await?)
 }

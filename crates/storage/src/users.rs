@@ -298,7 +298,8 @@ fn filtered<'a>(env: EnvironmentId, filter: &'a Filter) -> Boxed<'a> {
         query = query.filter(anydb::contains(users::search_text, needle.clone()));
     }
     if let Some(since) = filter.last_active_at_since {
-        query = query.filter(users::last_active_at.ge(since));
+        // Zero stands for never.
+        query = query.filter(users::last_active_at.ge(since.max(1)));
     }
     if let Some(after) = filter.created_at_after {
         query = query.filter(users::created_at.gt(after));

@@ -3,8 +3,10 @@
 use crypto::Secret;
 use domain::Timestamp;
 use domain::challenge::Challenge;
+use domain::strategy::Strategy;
+use std::fmt::Display;
 use utoipa::ToSchema;
-use web::{ApiError, Form, FromForm};
+use web::{ApiError, Bucket, By, Form, FromForm, Limiter};
 
 /// What is to be proven, and how.
 #[derive(ToSchema)]
@@ -67,6 +69,14 @@ impl FromForm for ChallengeAnswerRequest {
         let code = form.text("code", 64).optional();
         let ticket = form.text("ticket", 512).optional();
         Some(Self { password, code, ticket })
+    }
+}
+
+/// Counts what is about to be sent to somebody, known or not: no mailbox is flooded through us.
+pub(crate) fn count_sending(limiter: &Limiter, strategy: &str, to: Option<&dyn Display>) -> Result<(), ApiError> {
+    match to {
+        Some(to) if strategy == Strategy::EmailCode.as_str() => limiter.take(Bucket::ChallengeSend, By::Id(to)),
+        _ => Ok(()),
     }
 }
 

@@ -1,7 +1,7 @@
 //! A signed-in person's e-mail addresses.
 
 use crate::answers::{Written, written};
-use crate::challenges::{ChallengeAnswerRequest, ChallengeCreateRequest};
+use crate::challenges::{ChallengeAnswerRequest, ChallengeCreateRequest, count_sending};
 use actix_web::web::{Data, Json};
 use actix_web::{delete, get, patch, post};
 use api::Envelope;
@@ -130,6 +130,8 @@ async fn create_email_address_challenge(
     Body(body): Body<ChallengeCreateRequest>,
 ) -> Written<api::Challenge> {
     limiter.take(Bucket::ChallengeCreate, By::Id(&id))?;
+    let address = emails::own(&engine, &caller.cx, caller.user.id, id).await?;
+    count_sending(&limiter, &body.strategy, Some(&address.canonical))?;
     let challenge = emails::prepare(&engine, &caller.cx, caller.user.id, id, &body.strategy).await?;
     let response = api::Challenge::new(&challenge, caller.cx.now);
     written(&engine, &caller.cx, &caller.env, caller.client_id, response).await

@@ -1,7 +1,7 @@
 //! The sessions of this client, and their tokens.
 
 use crate::answers::{Written, hand_session, written};
-use crate::challenges::{ChallengeAnswerRequest, ChallengeCreateRequest};
+use crate::challenges::{ChallengeAnswerRequest, ChallengeCreateRequest, count_sending};
 use actix_web::http::header::ORIGIN;
 use actix_web::web::{Data, Json};
 use actix_web::{HttpRequest, get, patch, post};
@@ -168,7 +168,8 @@ async fn get_client_session_token(
     limiter: Limiter,
     Id(id): Id<SessionId>,
 ) -> Result<Json<Token>, ApiError> {
-    limiter.take(Bucket::TokenMint, By::Id(&id))?;
+    // With the client, whose id no token tells: a stranger cannot empty the bucket of somebody's session.
+    limiter.take(Bucket::TokenMint, By::Id(&format_args!("{id}.{}", caller.cookie.client_id)))?;
     let origin = req.headers().get(ORIGIN).and_then(|o| o.to_str().ok()).filter(|o| *o != "null");
     let jwt = tokens::mint(&engine, &caller.cx, &caller.env, &caller.cookie, id, origin).await?;
     Ok(Json(Token::new(jwt)))
@@ -183,7 +184,7 @@ async fn get_client_session_token_with_template(
     limiter: Limiter,
     Id(id): Id<SessionId>,
 ) -> Result<Json<Token>, ApiError> {
-    limiter.take(Bucket::TokenMint, By::Id(&id))?;
+    limiter.take(Bucket::TokenMint, By::Id(&format_args!("{id}.{}", caller.client.id)))?;
     sessions::on_client(&engine, &caller.cx, caller.client.id, id).await?;
     // No environment has a template before templates exist.
     Err(ApiError::refuse(Kind::NotFound, code::JWT_TEMPLATE_NOT_FOUND))
@@ -199,8 +200,10 @@ async fn create_session_challenge(
     Id(id): Id<SessionId>,
     Body(body): Body<ChallengeCreateRequest>,
 ) -> Written<api::Challenge> {
-    limiter.take(Bucket::ChallengeCreate, By::Id(&id))?;
     let (cx, env, client) = (&caller.cx, &caller.env, caller.client.id);
+    let owner = sessions::on_client(&engine, cx, client, id).await?.user_id;
+    limiter.take(Bucket::ChallengeCreate, By::Id(&id))?;
+    count_sending(&limiter, &body.strategy, Some(&owner))?;
     let challenge = step_up::prepare(&engine, cx, client, id, &body.strategy, body.email_address_id).await?;
     written(&engine, cx, env, client, api::Challenge::new(&challenge, cx.now)).await
 }
@@ -232,8 +235,9 @@ async fn answer_session_challenge(
     Id(challenge): Id<ChallengeId>,
     Body(body): Body<ChallengeAnswerRequest>,
 ) -> Written<api::Challenge> {
-    limiter.take(Bucket::ChallengeAnswer, By::Id(&id))?;
     let (cx, env, client) = (&caller.cx, &caller.env, caller.client.id);
+    sessions::on_client(&engine, cx, client, id).await?;
+    limiter.take(Bucket::ChallengeAnswer, By::Id(&id))?;
     let answer = sign_in::Answer { code: body.code, password: body.password };
     let (session, challenge) = step_up::answer(&engine, cx, env, client, id, challenge, answer).await?;
     hand_session(&engine, cx, env, &cookies, &session).await?;

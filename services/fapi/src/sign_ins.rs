@@ -1,13 +1,15 @@
 //! Sign-in.
 
 use crate::answers::{Written, device, hand_over, written};
-use crate::challenges::{ChallengeAnswerRequest, ChallengeCreateRequest, shown};
+use crate::challenges::{ChallengeAnswerRequest, ChallengeCreateRequest, count_sending, shown};
 use actix_web::web::{Data, Json};
 use actix_web::{get, post};
 use api::Envelope;
 use crypto::Secret;
+use domain::identifier::Identifier;
 use domain::{ChallengeId, SignInId};
 use engine::{Engine, sign_in};
+use std::fmt::Display;
 use utoipa::ToSchema;
 use utoipa_actix_web::service_config::ServiceConfig;
 use web::{ApiError, ApiErrors, Body, Bucket, By, Cookies, Device, Form, FromForm, Id, Limiter, MaybeDevice};
@@ -98,6 +100,11 @@ async fn create_sign_in(
 ) -> Written<api::SignIn> {
     limiter.take(Bucket::SignInCreate, By::Peer)?;
     let (cx, env) = (&caller.cx, &caller.env);
+    if let (Some(strategy), Some(text)) = (&body.strategy, &body.identifier)
+        && let Some(identifier) = Identifier::parse(text, env.settings.email_rules())
+    {
+        count_sending(&limiter, strategy, Some(&identifier.canonical))?;
+    }
     let client = device(&engine, &caller, &cookies).await?.id;
     let moved = sign_in::create(&engine, cx, env, client, body.into()).await?;
     hand_over(&engine, cx, env, &cookies, moved.begun.as_ref()).await?;
@@ -129,6 +136,8 @@ async fn create_sign_in_challenge(
 ) -> Written<api::Challenge> {
     limiter.take(Bucket::ChallengeCreate, By::Id(&id))?;
     let (cx, env, client) = (&caller.cx, &caller.env, caller.client.id);
+    let identifier = sign_in::find(&engine, cx, client, id).await?.identifier;
+    count_sending(&limiter, &body.strategy, identifier.as_ref().map(|i| &i.canonical as &dyn Display))?;
     let moved = sign_in::prepare(&engine, cx, client, id, &body.strategy, body.email_address_id).await?;
     let response = shown(moved.challenge, cx.now)?;
     written(&engine, cx, env, client, response).await

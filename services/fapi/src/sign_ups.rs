@@ -1,7 +1,7 @@
 //! Sign-up.
 
 use crate::answers::{Written, device, hand_over, written};
-use crate::challenges::{ChallengeAnswerRequest, ChallengeCreateRequest, shown};
+use crate::challenges::{ChallengeAnswerRequest, ChallengeCreateRequest, count_sending, shown};
 use actix_web::web::{Data, Json};
 use actix_web::{get, patch, post};
 use api::Envelope;
@@ -9,6 +9,7 @@ use crypto::Secret;
 use domain::text::{Metadata, Username, label};
 use domain::{ChallengeId, Email, SignUpId};
 use engine::{Engine, sign_up};
+use std::fmt::Display;
 use utoipa::ToSchema;
 use utoipa_actix_web::service_config::ServiceConfig;
 use web::{ApiError, ApiErrors, Body, Bucket, By, Cookies, Device, Form, FromForm, Id, Limiter, MaybeDevice};
@@ -198,6 +199,9 @@ async fn create_sign_up_challenge(
 ) -> Written<api::Challenge> {
     limiter.take(Bucket::ChallengeCreate, By::Id(&id))?;
     let (cx, env, client) = (&caller.cx, &caller.env, caller.client.id);
+    let email = sign_up::find(&engine, cx, client, id).await?.email_address;
+    let canonical = email.map(|email| env.settings.canonical(&email));
+    count_sending(&limiter, &body.strategy, canonical.as_ref().map(|c| c as &dyn Display))?;
     let moved = sign_up::prepare(&engine, cx, client, id, &body.strategy).await?;
     let response = shown(moved.challenge, cx.now)?;
     written(&engine, cx, env, client, response).await

@@ -55,7 +55,8 @@ pub(super) async fn answer(
                 return Ok(Err(wrong.into()));
             }
             // The address changed hands between the code and its answer: the code proves nothing of the new owner.
-            let mut person = person.ok_or(SignInError::Unknown)?;
+            let owns = |p: &domain::user::Person| p.email_addresses.iter().any(|a| a.canonical == canonical);
+            let mut person = person.filter(owns).ok_or(SignInError::Unknown)?;
             if let Some(address) = person.email_addresses.iter_mut().find(|a| a.canonical == canonical && !a.verified) {
                 // The person's own primary address, proven by this very answer.
                 address.verified = true;

@@ -147,6 +147,7 @@ CREATE TABLE clients (
     updated_at BIGINT NOT NULL,
     PRIMARY KEY (environment_id, id)
 );
+CREATE INDEX clients_idle ON clients (environment_id, updated_at) WHERE last_active_session_id IS NULL;
 
 CREATE TABLE sessions (
     environment_id TEXT NOT NULL,

@@ -1,0 +1,3 @@
+//! What the product asks of its database.
+
+mod plans;

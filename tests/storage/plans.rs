@@ -1,0 +1,105 @@
+//! No query outside a scan reads a whole table of a tenant: what is fast with ten people is fast with a million.
+
+use anydb::EngineKind;
+use serde_json::json;
+use std::collections::BTreeSet;
+use std::sync::{Mutex, PoisonError};
+use domain::time::hours;
+use testkit::{TestApp, minutes};
+
+static SEEN: Mutex<BTreeSet<String>> = Mutex::new(BTreeSet::new());
+
+/// Reads that go through every row on purpose, each with its reason.
+const ALLOWED: [(&str, &str); 7] = [
+    ("COUNT(*)", "a filtered count runs as a scan, off the workers and with a deadline"),
+    ("instr(", "a substring search runs as a scan, off the workers and with a deadline"),
+    ("FROM \"environments\"", "an installation has few environments, and each process polls them"),
+    ("FROM \"hosts\"", "an installation has few addresses, and each process polls them"),
+    ("FROM \"projects\"", "an operator's command lists the projects"),
+    ("FROM \"workspaces\"", "an operator's command lists the workspaces"),
+    ("\"position\" IS NULL", "a partial index holds only the events that wait for their position"),
+];
+
+/// Lets the product do a bit of everything.
+async fn walk(app: &TestApp) {
+    let alice = app.user("alice").signed_in().await;
+    let backend = app.bapi();
+    for path in ["/v1/me", "/v1/me/sessions", "/v1/me/email-addresses", "/v1/client", "/v1/environment"] {
+        alice.get(path).await.has_status(200);
+    }
+    alice.token().await;
+    let added = alice.post("/v1/me/email-addresses", json!({ "email_address": "second@example.com" })).await;
+    let address = added.has_status(200).str("/response/id");
+    let path = format!("/v1/me/email-addresses/{address}/challenges");
+    let challenge = alice.post(&path, json!({ "strategy": "email_code" })).await.has_status(200).str("/response/id");
+    let code = app.last_code("second@example.com").await;
+    alice.post(format!("{path}/{challenge}/answer"), json!({ "code": code })).await.has_status(200);
+    let primary = json!({ "primary": true });
+    alice.patch(format!("/v1/me/email-addresses/{address}"), primary).await.has_status(200);
+
+    let newcomer = app.anyone();
+    let staged = json!({ "email_address": "new@example.com", "password": "a fine long password" });
+    let sign_up = newcomer.post("/v1/client/sign-ups", staged).await.has_status(200).str("/response/id");
+    let path = format!("/v1/client/sign-ups/{sign_up}/challenges");
+    let challenge = newcomer.post(&path, json!({ "strategy": "email_code" })).await.has_status(200).str("/response/id");
+    let code = app.last_code("new@example.com").await;
+    newcomer.post(format!("{path}/{challenge}/answer"), json!({ "code": code })).await.has_status(200);
+
+    for query in [
+        "",
+        "?order_by=-updated_at&limit=1",
+        "?order_by=%2Blast_active_at&offset=1",
+        "?order_by=last_sign_in_at",
+        "?email_address=new@example.com",
+        "?user_id=user_01ARZ3NDEKTSV4RRFFQ69G5FAV",
+        "?username=alice",
+        "?external_id=7",
+    ] {
+        backend.get(format!("/v1/users{query}")).await.has_status(200);
+    }
+    let page = backend.get("/v1/users?limit=1").await;
+    let cursor = page.str("/meta/next_cursor");
+    backend.get(format!("/v1/users?limit=1&cursor={cursor}")).await.has_status(200);
+    backend.get("/v1/sessions?status=active").await.has_status(200);
+    backend.get(format!("/v1/sessions?user_id={}", alice.id())).await.has_status(200);
+    let made = backend.post("/v1/users", json!({ "external_id": "7", "skip_password_requirement": true }));
+    let made = made.idempotency_key("once").await.has_status(201).str("/id");
+    backend.post_empty(format!("/v1/users/{made}/ban")).await.has_status(200);
+    backend.delete(format!("/v1/users/{made}")).await.has_status(204);
+    backend.post_empty(format!("/v1/sessions/{}/revoke", alice.session)).await.has_status(200);
+
+    for _ in 0..3 {
+        app.run_jobs().await;
+        app.tick().await;
+        app.advance(hours(24 * 60) + minutes(1));
+    }
+}
+
+#[actix_web::test]
+async fn no_query_outside_a_scan_reads_a_whole_table() {
+    // The one observer of the process: what other tests ask meanwhile is looked at as well.
+    let first = anydb::observe(|engine, sql| {
+        if engine == EngineKind::Sqlite {
+            SEEN.lock().unwrap_or_else(PoisonError::into_inner).insert(sql.to_owned());
+        }
+    });
+    assert!(first, "somebody else observes");
+    let app = TestApp::start().await;
+    walk(&app).await;
+
+    let seen = SEEN.lock().unwrap_or_else(PoisonError::into_inner).clone();
+    let mut conn = app.engine.db().read().await.unwrap();
+    let mut scans = Vec::new();
+    let mut plans = 0;
+    for sql in &seen {
+        let allowed = ALLOWED.iter().any(|(mark, _)| sql.contains(mark));
+        // A statement about a table of another test's own cannot be planned here.
+        let Ok(plan) = anydb::native::sqlite_plan(&mut conn, sql).await else { continue };
+        plans += 1;
+        if !allowed {
+            scans.extend(plan.iter().filter(|step| step.starts_with("SCAN ")).map(|step| format!("{step}: {sql}")));
+        }
+    }
+    assert!(plans > 60, "the walk asks for more than {plans} statements");
+    assert!(scans.is_empty(), "{}", scans.join("\n"));
+}
