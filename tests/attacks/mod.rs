@@ -16,6 +16,7 @@ mod races;
 mod revocation;
 mod router;
 mod steps;
+mod tenants;
 mod token_kinds;
 mod tokens;
 

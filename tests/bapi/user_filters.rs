@@ -21,7 +21,9 @@ async fn found(app: &TestApp, query: &str) -> Vec<String> {
 /// Ann, Bob and Cid, a second apart; their ids.
 async fn three(app: &TestApp) -> Vec<String> {
     let mut ids = Vec::new();
-    for (name, last, username) in [("Ann", "O'Hara", "ann.oh"), ("Bob", "100% Sure", "bob_by"), ("Cid", "Ünlü", "cid-99")] {
+    for (name, last, username) in
+        [("Ann", "O'Hara", "ann.oh"), ("Bob", "100% Sure", "bob_by"), ("Cid", "Ünlü", "cid-99")]
+    {
         app.advance(Duration::from_secs(1));
         let low = name.to_lowercase();
         let body = json!({

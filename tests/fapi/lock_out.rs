@@ -10,7 +10,8 @@ async fn strict(app: &TestApp) {
     app.settings(|s| {
         s.attack_protection.brute_force.max_attempts = 3;
         s.attack_protection.brute_force.lockout_duration_seconds = 600;
-    }).await;
+    })
+    .await;
 }
 
 both! {

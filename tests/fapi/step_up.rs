@@ -8,7 +8,11 @@ use testkit::{Reply, SignedInUser, TestApp, both};
 async fn sensitive(user: &SignedInUser) -> Vec<Reply> {
     let own = format!("/v1/me/email-addresses/{}", user.user.email_id);
     vec![
-        user.post("/v1/me/change-password", json!({ "current_password": user.user.password, "new_password": PASSWORD })).await,
+        user.post(
+            "/v1/me/change-password",
+            json!({ "current_password": user.user.password, "new_password": PASSWORD }),
+        )
+        .await,
         user.post("/v1/me/email-addresses", json!({ "email_address": "new@example.com" })).await,
         user.patch(&own, json!({ "primary": true })).await,
         user.delete(&own).await,

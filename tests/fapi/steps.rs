@@ -11,8 +11,7 @@ pub(crate) const PASSWORD: &str = "a quiet harbour at dawn";
 
 /// Begins a sign-up with an address and the usual password; the path of the attempt.
 pub(crate) async fn open_sign_up(browser: &Caller, email: &str) -> String {
-    let reply =
-        browser.post("/v1/client/sign-ups", json!({ "email_address": email, "password": PASSWORD })).await;
+    let reply = browser.post("/v1/client/sign-ups", json!({ "email_address": email, "password": PASSWORD })).await;
     reply.has_status(200);
     format!("/v1/client/sign-ups/{}", reply.str("/response/id"))
 }
@@ -57,12 +56,8 @@ pub(crate) fn verified(token: &str, jwks: &Value) -> (Value, Value) {
     let keys = set.get(&kid);
     assert_eq!(keys.len(), 1, "one published key is named {kid}");
     let opened = match keys[0].algorithm() {
-        Some("ES256") => {
-            jwt::decode_with_verifier(token, &ES256.verifier_from_jwk(keys[0]).expect("the key is whole"))
-        }
-        Some("RS256") => {
-            jwt::decode_with_verifier(token, &RS256.verifier_from_jwk(keys[0]).expect("the key is whole"))
-        }
+        Some("ES256") => jwt::decode_with_verifier(token, &ES256.verifier_from_jwk(keys[0]).expect("the key is whole")),
+        Some("RS256") => jwt::decode_with_verifier(token, &RS256.verifier_from_jwk(keys[0]).expect("the key is whole")),
         other => panic!("no algorithm of ours: {other:?}"),
     };
     let (payload, header) = opened.expect("the signature is the key's");

@@ -10,13 +10,15 @@ use testkit::{TestApp, minutes};
 static SEEN: Mutex<BTreeSet<String>> = Mutex::new(BTreeSet::new());
 
 /// Reads that go through every row on purpose, each with its reason.
-const ALLOWED: [(&str, &str); 7] = [
+const ALLOWED: [(&str, &str); 9] = [
     ("COUNT(*)", "a filtered count runs as a scan, off the workers and with a deadline"),
     ("instr(", "a substring search runs as a scan, off the workers and with a deadline"),
     ("FROM \"environments\"", "an installation has few environments, and each process polls them"),
     ("FROM \"hosts\"", "an installation has few addresses, and each process polls them"),
     ("FROM \"projects\"", "an operator's command lists the projects"),
     ("FROM \"workspaces\"", "an operator's command lists the workspaces"),
+    ("FROM \"count_deltas\" ORDER BY", "the fold takes the first few deltas of all, by the primary key"),
+    ("ROW_NUMBER()", "the ranked rows are those of a partial index, a batch at most"),
     ("\"position\" IS NULL", "a partial index holds only the events that wait for their position"),
 ];
 
@@ -97,7 +99,7 @@ async fn no_query_outside_a_scan_reads_a_whole_table() {
         let Ok(plan) = anydb::native::sqlite_plan(&mut conn, sql).await else { continue };
         plans += 1;
         if !allowed {
-            scans.extend(plan.iter().filter(|step| step.starts_with("SCAN ")).map(|step| format!("{step}: {sql}")));
+            scans.extend(plan.iter().filter(|step| step.starts_with("SCAN ") && *step != "SCAN CONSTANT ROW").map(|step| format!("{step}: {sql}")));
         }
     }
     assert!(plans > 60, "the walk asks for more than {plans} statements");

@@ -138,7 +138,7 @@ pub async fn signed_in(
         Credential::Bearer(token) => verified(engine, env, token, TokenUse::Bearer, now).await?,
         Credential::SessionCookie(token) => verified(engine, env, token, TokenUse::Cookie, now).await?,
         Credential::Client(cookie) => match device(engine, env, cookie, now).await? {
-            Device::Known(client) => (client.last_active_session_id.ok_or(CallerError::Missing)?, None),
+            Device::Known(client) => (current(engine, env, &client, now).await?, None),
             Device::JustReplaced(_) | Device::Unknown => return Err(CallerError::Missing),
         },
     };
@@ -156,8 +156,17 @@ pub async fn signed_in(
         return Err(if claimed.is_some() { CallerError::Revoked } else { CallerError::Missing });
     }
     admit(&user, now)?;
-    engine.shared().activity.session(env.id, &session, now);
+    engine.shared().activity.session(env, &session, now);
     Ok(SignedIn { client_id: session.client_id, session, user })
+}
+
+/// The session a client stands for: the one used last, or the newest live one when that is over.
+async fn current(engine: &Engine, env: &Environment, client: &Client, now: Timestamp) -> Result<SessionId, CallerError> {
+    let live = storage::sessions::of_client(&mut *engine.read().await?, env.id, client.id, now).await?;
+    let mut live = live.into_iter().filter(|s| s.status_at(now, &env.settings.sessions).is_live()).peekable();
+    let newest = live.peek().map(|s| s.id);
+    let last = live.find(|s| Some(s.id) == client.last_active_session_id).map(|s| s.id);
+    last.or(newest).ok_or(CallerError::Missing)
 }
 
 /// Whether a person may use a live session.

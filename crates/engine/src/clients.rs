@@ -54,6 +54,19 @@ pub async fn create(engine: &Engine, cx: &Context) -> Result<(Client, DeviceCook
     Ok((client.clone(), DeviceCookie { client_id: client.id, secret }))
 }
 
+/// A client that is shown and not kept: nobody is signed in on it.
+pub fn nothing(cx: &Context, env: &Environment) -> api::Client {
+    let client = Client {
+        id: cx.id(),
+        secret_hash: TokenHash::of_str(crypto::random::token().expose()),
+        previous: None,
+        last_active_session_id: None,
+        created_at: cx.now,
+        updated_at: cx.now,
+    };
+    api::Client::new(&client, &[], api::Attempts { sign_in: None, sign_up: None }, &env.settings, cx.now)
+}
+
 /// Ends every live session of a client.
 pub async fn destroy(engine: &Engine, cx: &Context, env: &Environment, id: ClientId) -> Result<(), ClientError> {
     let settings = env.settings.clone();

@@ -20,9 +20,9 @@ pub async fn run_due(engine: &Engine, owner: &str, max: usize) -> Result<usize, 
         .write(async move |tx: &mut Tx<'_>| storage::jobs::lease(tx, &lease_owner, now, LEASE, max).await)
         .await?;
     let count = jobs.len();
-    for job in jobs {
-        run(engine, &owner, job).await?;
-    }
+    // Beside each other: one slow mail server must not outlast the lease of the whole batch.
+    let done = futures_util::future::join_all(jobs.into_iter().map(|job| run(engine, &owner, job))).await;
+    done.into_iter().collect::<Result<Vec<()>, Error>>()?;
     Ok(count)
 }
 

@@ -119,7 +119,7 @@ pub async fn mint(
         callers::take_away(engine, cx, env, id).await?;
         return Err(refused);
     }
-    engine.shared().activity.session(cx.env, &found.session, cx.now);
+    engine.shared().activity.session(env, &found.session, cx.now);
     sign(engine, cx, env, &found.session, Kindness::Token { azp: origin }).await
 }
 

@@ -16,6 +16,11 @@ pub(crate) struct ChallengeCreateRequest {
     pub(crate) strategy: String,
     /// The address to send to; the identifier itself when absent.
     pub(crate) email_address_id: Option<String>,
+    /// The answer, when it is at hand: the password.
+    #[schema(value_type = Option<String>)]
+    pub(crate) password: Option<Secret<String>>,
+    /// The answer, when it is at hand: the code.
+    pub(crate) code: Option<String>,
     /// The number to send to.
     #[expect(dead_code, reason = "documented and checked; no strategy of this release reads it")]
     phone_number_id: Option<String>,
@@ -34,6 +39,8 @@ impl FromForm for ChallengeCreateRequest {
     fn from_form(form: &mut Form) -> Option<Self> {
         let strategy = form.text("strategy", 64).required();
         let email_address_id = form.text("email_address_id", 64).optional();
+        let password = form.secret("password").optional();
+        let code = form.text("code", 64).optional();
         let phone_number_id = form.text("phone_number_id", 64).optional();
         let redirect_url = form.text("redirect_url", 2048).optional();
         let redirect_url_complete = form.text("redirect_url_complete", 2048).optional();
@@ -41,6 +48,8 @@ impl FromForm for ChallengeCreateRequest {
         Some(Self {
             strategy: strategy?,
             email_address_id,
+            password,
+            code,
             phone_number_id,
             redirect_url,
             redirect_url_complete,

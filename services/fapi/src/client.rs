@@ -20,6 +20,10 @@ async fn get_client(
     engine: Data<Engine>,
     cookies: Cookies,
 ) -> Result<Json<api::Client>, ApiError> {
+    if caller.just_replaced {
+        // Answered, and nothing is kept or set: the newer cookie is on its way to this tab.
+        return Ok(Json(clients::nothing(&caller.cx, &caller.env)));
+    }
     let client = device(&engine, &caller, &cookies).await?;
     Ok(Json(clients::show_known(&engine, &caller.cx, &caller.env, &client).await.or_fault()?))
 }

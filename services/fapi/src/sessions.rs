@@ -197,6 +197,7 @@ async fn create_session_challenge(
     caller: Device,
     engine: Data<Engine>,
     limiter: Limiter,
+    cookies: Cookies,
     Id(id): Id<SessionId>,
     Body(body): Body<ChallengeCreateRequest>,
 ) -> Written<api::Challenge> {
@@ -204,7 +205,13 @@ async fn create_session_challenge(
     let owner = sessions::on_client(&engine, cx, client, id).await?.user_id;
     limiter.take(Bucket::ChallengeCreate, By::Id(&id))?;
     count_sending(&limiter, &body.strategy, Some(&owner))?;
-    let challenge = step_up::prepare(&engine, cx, client, id, &body.strategy, body.email_address_id).await?;
+    let mut challenge = step_up::prepare(&engine, cx, client, id, &body.strategy, body.email_address_id).await?;
+    if body.password.is_some() || body.code.is_some() {
+        let answer = sign_in::Answer { code: body.code, password: body.password };
+        let (session, answered) = step_up::answer(&engine, cx, env, client, id, challenge.id, answer).await?;
+        hand_session(&engine, cx, env, &cookies, &session).await?;
+        challenge = answered;
+    }
     written(&engine, cx, env, client, api::Challenge::new(&challenge, cx.now)).await
 }
 

@@ -131,6 +131,7 @@ async fn create_sign_in_challenge(
     caller: Device,
     engine: Data<Engine>,
     limiter: Limiter,
+    cookies: Cookies,
     Id(id): Id<SignInId>,
     Body(body): Body<ChallengeCreateRequest>,
 ) -> Written<api::Challenge> {
@@ -138,7 +139,12 @@ async fn create_sign_in_challenge(
     let (cx, env, client) = (&caller.cx, &caller.env, caller.client.id);
     let identifier = sign_in::find(&engine, cx, client, id).await?.identifier;
     count_sending(&limiter, &body.strategy, identifier.as_ref().map(|i| &i.canonical as &dyn Display))?;
-    let moved = sign_in::prepare(&engine, cx, client, id, &body.strategy, body.email_address_id).await?;
+    let mut moved = sign_in::prepare(&engine, cx, client, id, &body.strategy, body.email_address_id).await?;
+    if let (Some(issued), true) = (&moved.challenge, body.password.is_some() || body.code.is_some()) {
+        let answer = sign_in::Answer { code: body.code, password: body.password };
+        moved = sign_in::answer(&engine, cx, env, client, id, issued.id, answer).await?;
+        hand_over(&engine, cx, env, &cookies, moved.begun.as_ref()).await?;
+    }
     let response = shown(moved.challenge, cx.now)?;
     written(&engine, cx, env, client, response).await
 }

@@ -194,6 +194,7 @@ async fn create_sign_up_challenge(
     caller: Device,
     engine: Data<Engine>,
     limiter: Limiter,
+    cookies: Cookies,
     Id(id): Id<SignUpId>,
     Body(body): Body<ChallengeCreateRequest>,
 ) -> Written<api::Challenge> {
@@ -202,7 +203,11 @@ async fn create_sign_up_challenge(
     let email = sign_up::find(&engine, cx, client, id).await?.email_address;
     let canonical = email.map(|email| env.settings.canonical(&email));
     count_sending(&limiter, &body.strategy, canonical.as_ref().map(|c| c as &dyn Display))?;
-    let moved = sign_up::prepare(&engine, cx, client, id, &body.strategy).await?;
+    let mut moved = sign_up::prepare(&engine, cx, client, id, &body.strategy).await?;
+    if let (Some(issued), Some(code)) = (&moved.challenge, body.code) {
+        moved = sign_up::answer(&engine, cx, client, id, issued.id, Some(code)).await?;
+        hand_over(&engine, cx, env, &cookies, moved.begun.as_ref()).await?;
+    }
     let response = shown(moved.challenge, cx.now)?;
     written(&engine, cx, env, client, response).await
 }
