@@ -56,7 +56,7 @@ both! {
     async fn a_key_is_published_a_day_before_it_signs_and_verifies_a_week_after(app: TestApp) {
         let old = signing_kid(&app, "alice").await;
         app.tick().await;
-        assert_eq!(kids(&jwks(&app.anyone()).await), [old.clone()]);
+        assert_eq!(kids(&jwks(&app.anyone()).await), std::slice::from_ref(&old));
 
         // a day before its time the next one is published
         app.advance(hours(89 * 24));
@@ -80,7 +80,7 @@ both! {
         // a week later the old one is gone
         app.advance(hours(7 * 24));
         app.tick().await;
-        assert_eq!(kids(&jwks(&app.anyone()).await), [new.clone()]);
+        assert_eq!(kids(&jwks(&app.anyone()).await), std::slice::from_ref(&new));
         assert_eq!(signing_kid(&app, "erin").await, new);
     }
 

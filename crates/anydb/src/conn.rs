@@ -3,6 +3,7 @@ use crate::backend::{Any, EngineKind, Sql};
 use crate::bind::{Binds, LiteBinds, PgBinds};
 use crate::observe;
 use crate::row::AnyRow;
+use crate::text::{self, Text};
 use diesel::connection::{
     AnsiTransactionManager as SyncTransactions, CacheSize, Connection, Instrumentation, LoadConnection,
     TransactionDepthChange, TransactionManagerStatus,
@@ -112,23 +113,30 @@ impl Conn {
     }
 }
 
-/// Builds a query once: its text, whether a prepared statement may be kept, and its values.
-fn lower<'q, Q: QueryFragment<Any>>(query: &'q Q, backend: &'q Any) -> QueryResult<(String, bool, Binds<'q>)> {
-    let mut sql = Sql::default();
-    query.to_sql(&mut sql, backend)?;
-    let mut binds = Binds::with_capacity(sql.parameters());
+/// Builds a query: its text, whether a prepared statement may be kept, and its values.
+fn lower<'q, Q: QueryFragment<Any> + QueryId>(
+    query: &'q Q,
+    backend: &'q Any,
+) -> QueryResult<(String, bool, Binds<'q>)> {
+    let build = || {
+        let mut sql = Sql::default();
+        query.to_sql(&mut sql, backend)?;
+        let parameters = sql.parameters();
+        Ok(Text { sql: sql.finish(), parameters, keep: query.is_safe_to_cache_prepared(backend)? })
+    };
+    let Text { sql, parameters, keep } = text::of(Q::query_id(), backend.0, &build)?;
+    let mut binds = Binds::with_capacity(parameters);
     query.collect_binds(&mut binds, &mut (), backend)?;
-    let text = sql.finish();
-    observe::saw(backend.0, &text);
-    Ok((text, query.is_safe_to_cache_prepared(backend)?, binds))
+    observe::saw(backend.0, &sql);
+    Ok((sql, keep, binds))
 }
 
-fn for_postgres<Q: QueryFragment<Any>>(query: &Q) -> QueryResult<CollectedQuery<PgBinds>> {
+fn for_postgres<Q: QueryFragment<Any> + QueryId>(query: &Q) -> QueryResult<CollectedQuery<PgBinds>> {
     let (sql, cached, binds) = lower(query, &POSTGRES)?;
     Ok(CollectedQuery::new(sql, cached, binds.into_postgres()?))
 }
 
-fn for_sqlite<Q: QueryFragment<Any>>(query: &Q) -> QueryResult<CollectedQuery<LiteBinds>> {
+fn for_sqlite<Q: QueryFragment<Any> + QueryId>(query: &Q) -> QueryResult<CollectedQuery<LiteBinds>> {
     let (sql, cached, binds) = lower(query, &SQLITE)?;
     Ok(CollectedQuery::new(sql, cached, binds.into_sqlite()?))
 }

@@ -23,6 +23,7 @@ mod options;
 mod postgres;
 mod row;
 mod sqlite;
+mod text;
 mod tx;
 mod value;
 

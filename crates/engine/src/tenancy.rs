@@ -23,7 +23,8 @@ pub struct Tenant {
 #[derive(Default)]
 struct Cached {
     tenants: HashMap<EnvironmentId, Arc<Tenant>>,
-    hosts: HashMap<(String, String), EnvironmentId>,
+    /// By host, then by the first segment of the path.
+    hosts: HashMap<String, HashMap<String, EnvironmentId>>,
 }
 
 /// What a process keeps of its environments.
@@ -47,7 +48,7 @@ impl Tenants {
     }
     fn host(&self, host: &str, segment: &str) -> Option<EnvironmentId> {
         let cached = self.0.read().unwrap_or_else(PoisonError::into_inner);
-        cached.hosts.get(&(host.to_owned(), segment.to_owned())).copied()
+        cached.hosts.get(host)?.get(segment).copied()
     }
 }
 
@@ -89,7 +90,7 @@ async fn by_host(engine: &Engine, host: &str, segment: &str) -> Result<Option<En
     let found = storage::environments::by_host(&mut *engine.read().await?, host, segment).await?;
     if let Some(id) = found {
         let mut cached = tenants.0.write().unwrap_or_else(PoisonError::into_inner);
-        cached.hosts.insert((host.to_owned(), segment.to_owned()), id);
+        cached.hosts.entry(host.to_owned()).or_default().insert(segment.to_owned(), id);
     }
     Ok(found)
 }
@@ -122,7 +123,10 @@ pub async fn refresh(engine: &Engine) -> Result<(), Error> {
     let versions: HashMap<EnvironmentId, i64> = versions.into_iter().collect();
     let mut cached = engine.shared().tenants.0.write().unwrap_or_else(PoisonError::into_inner);
     cached.tenants.retain(|id, tenant| versions.get(id) == Some(&tenant.env.config_version));
-    cached.hosts = hosts.into_iter().map(|(host, segment, id)| ((host, segment), id)).collect();
+    cached.hosts.clear();
+    for (host, segment, id) in hosts {
+        cached.hosts.entry(host).or_default().insert(segment, id);
+    }
     Ok(())
 }
 

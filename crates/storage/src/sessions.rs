@@ -84,6 +84,15 @@ fn row(env: EnvironmentId, session: &Session) -> Row {
 
 const LIVE: [&str; 2] = ["active", "pending"];
 
+type Is = diesel::dsl::Eq<sessions::status, &'static str>;
+
+/// The rows that were not over when last written. Two comparisons and no list: a statement with a list is prepared
+/// anew each time.
+fn live() -> diesel::dsl::Or<Is, Is> {
+    let [active, pending] = LIVE;
+    sessions::status.eq(active).or(sessions::status.eq(pending))
+}
+
 /// Finds a session.
 pub async fn find(conn: &mut Conn, env: EnvironmentId, id: SessionId) -> Result<Option<Session>> {
     let row: Option<Row> = sessions::table
@@ -119,7 +128,7 @@ pub async fn of_client(
             sessions::environment_id
                 .eq(env.to_string())
                 .and(sessions::client_id.eq(client.to_string()))
-                .and(sessions::status.eq_any(LIVE).or(sessions::ended_at.gt(since.millis()))),
+                .and(live().or(sessions::ended_at.gt(since.millis()))),
         )
         .order((sessions::last_active_at.desc(), sessions::id.desc()))
         .select(Row::as_select())
@@ -135,7 +144,7 @@ pub async fn lock_live_of_client(tx: &mut Tx<'_>, env: EnvironmentId, client: Cl
             sessions::environment_id
                 .eq(env.to_string())
                 .and(sessions::client_id.eq(client.to_string()))
-                .and(sessions::status.eq_any(LIVE)),
+                .and(live()),
         )
         .order((sessions::last_active_at.desc(), sessions::id.desc()))
         .select(Row::as_select())
@@ -169,7 +178,7 @@ pub async fn live_of_user(conn: &mut Conn, env: EnvironmentId, user: UserId) -> 
             sessions::environment_id
                 .eq(env.to_string())
                 .and(sessions::user_id.eq(user.to_string()))
-                .and(sessions::status.eq_any(LIVE)),
+                .and(live()),
         )
         .order((sessions::last_active_at.desc(), sessions::id.desc()))
         .select(Row::as_select())
@@ -185,7 +194,7 @@ pub async fn lock_live_of_user(tx: &mut Tx<'_>, env: EnvironmentId, user: UserId
             sessions::environment_id
                 .eq(env.to_string())
                 .and(sessions::user_id.eq(user.to_string()))
-                .and(sessions::status.eq_any(LIVE)),
+                .and(live()),
         )
         .order(sessions::id.asc())
         .select(Row::as_select())
@@ -213,7 +222,7 @@ pub async fn touch(tx: &mut Tx<'_>, env: EnvironmentId, id: SessionId, when: Tim
     diesel::update(
         sessions::table
             .find((env.to_string(), id.to_string()))
-            .filter(sessions::status.eq_any(LIVE).and(sessions::last_active_at.lt(when.millis()))),
+            .filter(live().and(sessions::last_active_at.lt(when.millis()))),
     )
     .set(sessions::last_active_at.eq(when.millis()))
     .execute(&mut **tx)
@@ -238,7 +247,7 @@ pub async fn stamp_expired(tx: &mut Tx<'_>, env: EnvironmentId, now: Timestamp, 
     due.sort_unstable();
     let count = due.len();
     for id in due {
-        diesel::update(sessions::table.find((env.to_string(), id)).filter(sessions::status.eq_any(LIVE)))
+        diesel::update(sessions::table.find((env.to_string(), id)).filter(live()))
             .set((
                 sessions::status.eq(SessionStatus::Expired.as_str()),
                 sessions::ended_at.eq(sessions::expire_at.nullable()),

@@ -106,6 +106,7 @@ pub async fn with_postgres(test: impl AsyncFnOnce(String)) {
     }
 }
 
+#[expect(clippy::disallowed_methods, reason = "names the server of the tests, not a setting of the product")]
 async fn server() -> Option<String> {
     let candidates = match std::env::var("LATCHKEY_TEST_POSTGRES") {
         Ok(url) => vec![url],

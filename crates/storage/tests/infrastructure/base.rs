@@ -71,6 +71,7 @@ impl Drop for Place {
     }
 }
 
+#[expect(clippy::disallowed_methods, reason = "names the server of the tests, not a setting of the product")]
 async fn server() -> Option<(String, AsyncPgConnection)> {
     let asked = std::env::var("LATCHKEY_TEST_POSTGRES").ok();
     let usual = ["postgres://root@127.0.0.1:5432/postgres", "postgres://postgres@127.0.0.1:5432/postgres"];

@@ -5,6 +5,9 @@ use crate::state::RequestState;
 use actix_web::body::BoxBody;
 use actix_web::dev::{ServiceRequest, ServiceResponse};
 use actix_web::http::Method;
+use metrics::{Counter, Histogram};
+use std::cell::RefCell;
+use std::collections::HashMap;
 use std::time::Instant;
 
 /// What is kept of a request for its report, before it is handled.
@@ -60,14 +63,39 @@ pub(crate) fn report(state: &RequestState, seen: &Seen, response: &ServiceRespon
         duration_us = u64::try_from(elapsed.as_micros()).unwrap_or(u64::MAX),
         "answered"
     );
-    let labels = [
-        ("surface", surface.to_owned()),
-        ("route", route),
-        ("method", method.to_owned()),
-        ("status", status.to_string()),
-    ];
-    metrics::histogram!("http_request_duration_seconds", &labels[..3]).record(elapsed.as_secs_f64());
-    metrics::counter!("http_requests_total", &labels).increment(1);
+    METERS.with_borrow_mut(|meters| {
+        let meter = meters.entry((route, surface, method, status)).or_insert_with_key(Meter::of);
+        meter.duration.record(elapsed.as_secs_f64());
+        meter.requests.increment(1);
+    });
+}
+
+/// A route of the pattern's name, on a surface, with a method and a status.
+type Labels = (String, &'static str, &'static str, u16);
+
+thread_local! {
+    // Looking a metric up costs more than counting; there are as many as routes, methods and statuses.
+    static METERS: RefCell<HashMap<Labels, Meter>> = RefCell::default();
+}
+
+struct Meter {
+    duration: Histogram,
+    requests: Counter,
+}
+
+impl Meter {
+    fn of((route, surface, method, status): &Labels) -> Self {
+        let labels = [
+            ("surface", (*surface).to_owned()),
+            ("route", route.clone()),
+            ("method", (*method).to_owned()),
+            ("status", status.to_string()),
+        ];
+        Self {
+            duration: metrics::histogram!("http_request_duration_seconds", &labels[..3]),
+            requests: metrics::counter!("http_requests_total", &labels),
+        }
+    }
 }
 
 #[cfg(test)]
