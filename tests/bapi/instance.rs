@@ -35,3 +35,41 @@ both! {
         }
     }
 }
+
+both! {
+    async fn a_change_merges_groups_and_counts_at_once(app: TestApp) {
+        let change = json!({
+            "support_email": "help@example.com", "sessions": { "multi_session": false },
+            "attribute_settings": { "username": { "enabled": true } },
+            "attack_protection": { "brute_force": { "max_attempts": 7 } },
+        });
+
+        let changed = app.bapi().patch("/v1/instance", change).await;
+
+        changed.is(200, json!({
+            "support_email": "help@example.com", "sessions": { "multi_session": false, "lifetime_seconds": 604_800 },
+            "attribute_settings": { "username": { "enabled": true }, "email_address": { "required": true } },
+            "attack_protection": { "brute_force": { "max_attempts": 7, "lockout_duration_seconds": 3600 }, "enumeration_protection": true },
+        }));
+        assert_eq!(app.bapi().get("/v1/instance").await.json(), changed.json());
+        app.anyone().get("/v1/environment").await.is(200, json!({
+            "sessions": { "multi_session": false }, "auth_config": { "identifier_requirements": { "username": "optional" } },
+        }));
+    }
+
+    async fn settings_that_cannot_be_are_refused_and_nothing_is_changed(app: TestApp) {
+        let before = app.bapi().get("/v1/instance").await;
+        for change in [
+            json!({ "nope": 1 }), json!({ "sessions": { "nope": 1 } }), json!({ "sessions": "x" }), json!({ "sessions": { "lifetime_seconds": -1 } }),
+            json!({ "sessions": { "session_token_lifetime_seconds": 5 } }), json!({ "signing_keys": { "session_token_algorithm": "HS256" } }),
+            json!({ "test_mode": "sometimes" }), json!({ "sign_up_modes": ["open"] }), json!({ "support_email": "nothing" }),
+            json!({ "allowed_origins": ["not an origin"] }), json!({ "object": "x" }),
+            json!({ "support_email": "ok@example.com", "attack_protection": { "brute_force": { "max_attempts": 0 } } }),
+        ] {
+            let reply = app.bapi().patch("/v1/instance", change.clone()).await;
+            assert_eq!(reply.status(), 422, "{change}: {}", reply.text());
+            assert!(!reply.params().is_empty(), "{change}: {}", reply.text());
+        }
+        assert_eq!(app.bapi().get("/v1/instance").await.json(), before.json());
+    }
+}

@@ -165,7 +165,8 @@ both! {
         refuse(format!("/v1/users?limit=1&query=p&cursor={cursor}")).await;
         refuse(format!("/v1/users?limit=1&offset=0&cursor={cursor}")).await;
         refuse(format!("/v1/sessions?cursor={cursor}")).await;
-        refuse(format!("/v1/users?cursor={}A", &cursor[..cursor.len() - 1])).await;
+        let other = if cursor.starts_with('A') { 'B' } else { 'A' };
+        refuse(format!("/v1/users?limit=1&cursor={other}{}", &cursor[1..])).await;
         for forged in ["x", "AAAA", "e30", "%00", &"x".repeat(3000), "eyJ2IjoxfQ.AAAA"] {
             refuse(format!("/v1/users?cursor={forged}")).await;
         }

@@ -17,4 +17,5 @@ mod sign_up;
 mod sign_up_codes;
 mod sign_up_policy;
 mod step_up;
+mod step_up_proof;
 pub(crate) mod steps;

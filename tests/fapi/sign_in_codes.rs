@@ -179,3 +179,19 @@ both! {
         assert_eq!(sessions.at("/total_count"), 1);
     }
 }
+
+both! {
+    async fn an_answer_may_come_with_its_challenge(app: TestApp) {
+        let alice = app.user("alice").created().await;
+        let browser = app.anyone();
+        let path = open_sign_in(&browser, &alice.email).await;
+        let prove = |password: &str| browser.post(format!("{path}/challenges"), json!({ "strategy": "password", "password": password }));
+
+        prove("wrong words").await.is_refused(422, "form_password_incorrect");
+        let done = prove(&alice.password).await;
+
+        done.is(200, json!({ "response": { "status": "verified" }, "client": { "sign_in": null, "sessions": [{ "user_id": alice.id }] } }));
+        assert!(done.set_cookie("__session").is_some() && done.set_cookie("__client").is_some());
+        browser.get("/v1/me").await.is(200, json!({ "id": alice.id }));
+    }
+}

@@ -1,10 +1,10 @@
 //! No query outside a scan reads a whole table of a tenant: what is fast with ten people is fast with a million.
 
 use anydb::EngineKind;
+use domain::time::hours;
 use serde_json::json;
 use std::collections::BTreeSet;
 use std::sync::{Mutex, PoisonError};
-use domain::time::hours;
 use testkit::{TestApp, minutes};
 
 static SEEN: Mutex<BTreeSet<String>> = Mutex::new(BTreeSet::new());
@@ -99,7 +99,11 @@ async fn no_query_outside_a_scan_reads_a_whole_table() {
         let Ok(plan) = anydb::native::sqlite_plan(&mut conn, sql).await else { continue };
         plans += 1;
         if !allowed {
-            scans.extend(plan.iter().filter(|step| step.starts_with("SCAN ") && *step != "SCAN CONSTANT ROW").map(|step| format!("{step}: {sql}")));
+            scans.extend(
+                plan.iter()
+                    .filter(|step| step.starts_with("SCAN ") && *step != "SCAN CONSTANT ROW")
+                    .map(|step| format!("{step}: {sql}")),
+            );
         }
     }
     assert!(plans > 60, "the walk asks for more than {plans} statements");

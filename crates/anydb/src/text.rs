@@ -20,11 +20,7 @@ thread_local! {
 }
 
 /// The text of a query whose type says all of it (that is what its id promises); any other is built each time.
-pub(crate) fn of(
-    id: Option<TypeId>,
-    engine: EngineKind,
-    build: &dyn Fn() -> QueryResult<Text>,
-) -> QueryResult<Text> {
+pub(crate) fn of(id: Option<TypeId>, engine: EngineKind, build: &dyn Fn() -> QueryResult<Text>) -> QueryResult<Text> {
     let Some(id) = id else { return build() };
     let known = WRITTEN.with_borrow(|written| written.get(&(id, engine)).cloned());
     if let Some(text) = known {

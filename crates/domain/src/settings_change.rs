@@ -105,7 +105,10 @@ impl Settings {
                 ["range_api", "local_file"].contains(&protection.breached_passwords.source.as_str()),
                 "attack_protection.breached_passwords.source",
             ),
-            (!protection.device_tracking.require_device_trust, "attack_protection.device_tracking.require_device_trust"),
+            (
+                !protection.device_tracking.require_device_trust,
+                "attack_protection.device_tracking.require_device_trust",
+            ),
             (
                 ["ES256", "RS256"].contains(&self.signing_keys.session_token_algorithm.as_str()),
                 "signing_keys.session_token_algorithm",
@@ -124,7 +127,8 @@ impl Settings {
             ),
             ((1..=3650).contains(&self.audit_log_retention_days), "audit_log_retention_days"),
             (
-                self.allowed_origins.len() <= 100 && self.allowed_origins.iter().all(|o| OriginPattern::parse(o).is_ok()),
+                self.allowed_origins.len() <= 100
+                    && self.allowed_origins.iter().all(|o| OriginPattern::parse(o).is_ok()),
                 "allowed_origins",
             ),
         ];
@@ -181,7 +185,8 @@ mod tests {
 
     #[test]
     fn a_group_is_merged_key_by_key() {
-        let settings = change(json!({"sessions": {"multi_session": false}, "allowed_origins": ["https://a.example"]})).unwrap();
+        let settings =
+            change(json!({"sessions": {"multi_session": false}, "allowed_origins": ["https://a.example"]})).unwrap();
         assert!(!settings.sessions.multi_session);
         assert_eq!(settings.sessions.lifetime_seconds, 604_800);
         assert_eq!(settings.allowed_origins, ["https://a.example"]);

@@ -161,7 +161,12 @@ pub async fn signed_in(
 }
 
 /// The session a client stands for: the one used last, or the newest live one when that is over.
-async fn current(engine: &Engine, env: &Environment, client: &Client, now: Timestamp) -> Result<SessionId, CallerError> {
+async fn current(
+    engine: &Engine,
+    env: &Environment,
+    client: &Client,
+    now: Timestamp,
+) -> Result<SessionId, CallerError> {
     let live = storage::sessions::of_client(&mut *engine.read().await?, env.id, client.id, now).await?;
     let mut live = live.into_iter().filter(|s| s.status_at(now, &env.settings.sessions).is_live()).peekable();
     let newest = live.peek().map(|s| s.id);

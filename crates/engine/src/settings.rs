@@ -29,7 +29,11 @@ impl Refusal for SettingsError {
 }
 
 /// Merges a change into the settings. Every process follows within a second, this one at once.
-pub async fn update(engine: &Engine, cx: &Context, change: Map<String, Value>) -> Result<Arc<Environment>, SettingsError> {
+pub async fn update(
+    engine: &Engine,
+    cx: &Context,
+    change: Map<String, Value>,
+) -> Result<Arc<Environment>, SettingsError> {
     let gone = || tenancy::fault("the environment is gone");
     engine
         .write(cx, async move |tx, cx| {

@@ -141,10 +141,7 @@ pub async fn of_client(
 pub async fn lock_live_of_client(tx: &mut Tx<'_>, env: EnvironmentId, client: ClientId) -> Result<Vec<Session>> {
     let rows: Vec<Row> = sessions::table
         .filter(
-            sessions::environment_id
-                .eq(env.to_string())
-                .and(sessions::client_id.eq(client.to_string()))
-                .and(live()),
+            sessions::environment_id.eq(env.to_string()).and(sessions::client_id.eq(client.to_string())).and(live()),
         )
         .order((sessions::last_active_at.desc(), sessions::id.desc()))
         .select(Row::as_select())
@@ -174,12 +171,7 @@ pub async fn client_knows(conn: &mut Conn, env: EnvironmentId, client: ClientId,
 /// The sessions of a person that were not over when last written, on every client; newest activity first.
 pub async fn live_of_user(conn: &mut Conn, env: EnvironmentId, user: UserId) -> Result<Vec<Session>> {
     let rows: Vec<Row> = sessions::table
-        .filter(
-            sessions::environment_id
-                .eq(env.to_string())
-                .and(sessions::user_id.eq(user.to_string()))
-                .and(live()),
-        )
+        .filter(sessions::environment_id.eq(env.to_string()).and(sessions::user_id.eq(user.to_string())).and(live()))
         .order((sessions::last_active_at.desc(), sessions::id.desc()))
         .select(Row::as_select())
         .load(conn)
@@ -190,12 +182,7 @@ pub async fn live_of_user(conn: &mut Conn, env: EnvironmentId, user: UserId) -> 
 /// The same, held until the transaction ends, in the order of their ids, so that two transactions never wait for each other.
 pub async fn lock_live_of_user(tx: &mut Tx<'_>, env: EnvironmentId, user: UserId) -> Result<Vec<Session>> {
     let rows: Vec<Row> = sessions::table
-        .filter(
-            sessions::environment_id
-                .eq(env.to_string())
-                .and(sessions::user_id.eq(user.to_string()))
-                .and(live()),
-        )
+        .filter(sessions::environment_id.eq(env.to_string()).and(sessions::user_id.eq(user.to_string())).and(live()))
         .order(sessions::id.asc())
         .select(Row::as_select())
         .locked()

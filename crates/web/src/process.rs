@@ -12,11 +12,10 @@ use boot::{Config, Mail, Platform, Wiring};
 use domain::Surface;
 use std::io;
 use std::net::TcpListener;
-use std::sync::Arc;
 use std::process::ExitCode;
+use std::sync::Arc;
 use std::time::Duration;
 use utoipa_actix_web::service_config::ServiceConfig;
-
 
 /// What both APIs of a process share: one count of requests, whichever port they came by.
 pub fn limits(config: &Config) -> Arc<Limits> {
@@ -126,8 +125,8 @@ async fn alone(config: Config, surface: Surface, routes: fn(&mut ServiceConfig<'
 
 #[cfg(test)]
 mod tests {
-    use boot::config::{Quota, Sources, load};
     use crate::Bucket;
+    use boot::config::{Quota, Sources, load};
 
     #[test]
     fn the_default_settings_name_every_bucket_and_say_what_the_code_says() {

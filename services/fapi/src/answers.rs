@@ -31,7 +31,9 @@ pub(crate) async fn device(engine: &Engine, caller: &MaybeDevice, cookies: &Cook
     match &caller.client {
         Some(client) => Ok(client.clone()),
         // A late tab: its next request carries the newer cookie, and one made here would be withheld.
-        None if caller.just_replaced => Err(ApiError::refuse(domain::Kind::Unauthenticated, domain::code::CLIENT_NOT_FOUND)),
+        None if caller.just_replaced => {
+            Err(ApiError::refuse(domain::Kind::Unauthenticated, domain::code::CLIENT_NOT_FOUND))
+        }
         None => {
             let (client, cookie) = clients::create(engine, &caller.cx).await.or_fault()?;
             cookies.set_client(&cookie);

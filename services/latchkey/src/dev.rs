@@ -1,6 +1,5 @@
 //! `latchkey dev`: everything in one process, ready to be called.
 
-use web::process::{self, Servers};
 use crate::{cli, inbox, print, serve};
 use anyhow::Context as _;
 use boot::clock::SystemClock;
@@ -16,6 +15,7 @@ use serde::Serialize;
 use std::net::TcpListener;
 use std::path::PathBuf;
 use std::sync::Arc;
+use web::process::{self, Servers};
 
 #[derive(clap::Args)]
 pub(crate) struct Arguments {
@@ -69,7 +69,8 @@ pub(crate) fn run(arguments: Arguments, mut sources: Sources) -> anyhow::Result<
 /// The sockets come first: only then the ports are known, and so the issuer.
 fn bind(config: &Config) -> anyhow::Result<Sockets> {
     let take = |listen: &Listen, what: &str, flag: &str| {
-        web::process::bind(listen, what).with_context(|| format!("another port can be chosen: {flag} 0 takes a free one"))
+        web::process::bind(listen, what)
+            .with_context(|| format!("another port can be chosen: {flag} 0 takes a free one"))
     };
     let host = "127.0.0.1";
     Ok(Sockets {

@@ -78,14 +78,7 @@ impl Signer {
         let thumbprint = thumbprint(&public_jwk).map_err(|_| KeyError::PrivateKey(alg))?;
         // A key id needs no escaping: its alphabet is checked above.
         let head = format!(r#"{{"alg":"{alg}","kid":"{kid}""#);
-        Ok(Self {
-            kid: kid.to_owned(),
-            jwt_head: encoded(&head, Some("JWT")),
-            head,
-            public_jwk,
-            thumbprint,
-            key,
-        })
+        Ok(Self { kid: kid.to_owned(), jwt_head: encoded(&head, Some("JWT")), head, public_jwk, thumbprint, key })
     }
 
     /// The algorithm this key signs with.

@@ -129,7 +129,8 @@ mod tests {
             let mut asked = [0; 512];
             for body in ["{\"a\":1}", ""] {
                 assert!(stream.read(&mut asked).unwrap() > 0);
-                let head = format!("HTTP/1.1 200 OK\r\nSet-Cookie: a=b; Path=/\r\ncontent-LENGTH: {}\r\n\r\n", body.len());
+                let head =
+                    format!("HTTP/1.1 200 OK\r\nSet-Cookie: a=b; Path=/\r\ncontent-LENGTH: {}\r\n\r\n", body.len());
                 for piece in [&head[..20], &head[20..], body] {
                     stream.write_all(piece.as_bytes()).unwrap();
                     stream.flush().unwrap();

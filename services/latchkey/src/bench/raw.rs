@@ -1,9 +1,9 @@
 //! The cryptography alone, without a server around it: what the ratios are taken of.
 
 use anyhow::{Context as _, bail};
+use crypto::Secret;
 use crypto::jws::{Algorithm, Signer, generate_pkcs8};
 use crypto::password::{HashPool, PoolOptions};
-use crypto::Secret;
 use std::time::{Duration, Instant};
 
 /// What the cryptography costs by itself.

@@ -160,10 +160,7 @@ impl Report {
         let raw = [
             ["ES256 signature, CPU us".to_owned(), format!("{:.1}", self.raw.es256_us)],
             ["Argon2id/s, 1 thread".to_owned(), format!("{:.1}", self.raw.argon2id_one_thread_per_second)],
-            [
-                format!("Argon2id/s, {} threads", c.hash_slots),
-                format!("{:.1}", self.raw.argon2id_all_slots_per_second),
-            ],
+            [format!("Argon2id/s, {} threads", c.hash_slots), format!("{:.1}", self.raw.argon2id_all_slots_per_second)],
             ["RssAnon MB after all of it".to_owned(), format!("{:.1}", self.memory.after_all_mb)],
         ];
         print::table(["raw", ""], &raw)?;

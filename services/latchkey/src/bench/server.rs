@@ -99,7 +99,8 @@ impl Server {
     pub(super) fn cpu(&self) -> anyhow::Result<Duration> {
         let text = self.proc("stat")?;
         // The second field is the name in brackets, which may hold anything; utime and stime are the 14th and 15th.
-        let fields = text.rsplit_once(')').map(|(_, rest)| rest.split_whitespace()).context("/proc has another form")?;
+        let fields =
+            text.rsplit_once(')').map(|(_, rest)| rest.split_whitespace()).context("/proc has another form")?;
         let ticks: Vec<u64> = fields.skip(11).take(2).filter_map(|field| field.parse().ok()).collect();
         let [user, system] = ticks[..] else { bail!("/proc has another form") };
         Ok(Duration::from_millis((user + system) * 1000 / TICKS_PER_SECOND))
