@@ -9,13 +9,18 @@ pub enum NotReady {
     /// The database does not answer.
     #[error("the database does not answer")]
     Database(#[source] Error),
+    /// A migration of this version has not run.
+    #[error("the database is not migrated to this version; run `latchkey migrate`")]
+    Schema,
 }
 
 /// Asks the database for an answer.
 pub async fn ready(engine: &Engine) -> Result<(), NotReady> {
     engine.db().ping().await.map_err(NotReady::Database)?;
-    // The tables of this version must be there: a process never serves on a schema that does not fit.
+    // A process never serves on tables that its queries were not written for.
     let mut conn = engine.read().await.map_err(NotReady::Database)?;
-    storage::environments::versions(&mut conn).await.map_err(NotReady::Database)?;
-    Ok(())
+    match storage::form::fits(&mut conn).await.map_err(NotReady::Database)? {
+        true => Ok(()),
+        false => Err(NotReady::Schema),
+    }
 }

@@ -12,6 +12,7 @@ pub mod email_addresses;
 pub mod environments;
 pub mod events;
 pub mod failures;
+pub mod form;
 pub mod idempotency;
 pub mod jobs;
 pub mod leases;

@@ -82,7 +82,9 @@ async fn again(
             wake.mark_unchanged();
         }
         let started = Instant::now();
-        match round().await {
+        let done = round().await;
+        metrics::histogram!("worker_round_seconds", "round" => what).record(started.elapsed().as_secs_f64());
+        match done {
             Ok(true) => {}
             Ok(false) => pause(every, wake.as_mut(), &mut stopping).await,
             Err(error) => {
@@ -95,7 +97,6 @@ async fn again(
                 pause(AFTER_A_FAULT, None, &mut stopping).await;
             }
         }
-        metrics::histogram!("worker_round_seconds", "round" => what).record(started.elapsed().as_secs_f64());
     }
 }
 

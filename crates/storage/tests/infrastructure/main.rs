@@ -5,6 +5,7 @@ mod base;
 mod counts;
 mod events;
 mod failures;
+mod form;
 mod idempotency;
 mod jobs;
 
