@@ -25,11 +25,9 @@ fn ulid(now: Timestamp, chance: [u8; 10]) -> Ulid {
 
 fn parse(prefix: &str, text: &str) -> Result<Ulid, NotAnId> {
     let rest = text.strip_prefix(prefix).and_then(|r| r.strip_prefix('_')).ok_or(NotAnId)?;
-    // Upper-case Crockford only: one id has one spelling.
-    let proper = rest.len() == 26
-        && rest
-            .bytes()
-            .all(|b| b.is_ascii_digit() || (b.is_ascii_uppercase() && !matches!(b, b'I' | b'L' | b'O' | b'U')));
+    // Upper-case Crockford only, and no more than 128 bits: one id has one spelling.
+    let alphabet = |b: u8| b.is_ascii_digit() || (b.is_ascii_uppercase() && !matches!(b, b'I' | b'L' | b'O' | b'U'));
+    let proper = rest.len() == 26 && rest.bytes().all(alphabet) && rest.as_bytes()[0] <= b'7';
     if !proper {
         return Err(NotAnId);
     }
