@@ -134,35 +134,3 @@ fn shutdown_waits_for_what_was_handed_in_on_sqlite() {
         assert_eq!(ids(&mut handle.read().await.unwrap()).await, ["a"]);
     }));
 }
-
-/// How many transactions a second one file takes, alone and in groups.
-#[test]
-#[ignore = "a measurement: run with --ignored --nocapture"]
-fn writers_that_wait_share_an_fsync_on_sqlite() {
-    place::on_sqlite(async |place| {
-        for writers in [1_u32, 8, 64] {
-            let started = std::time::Instant::now();
-            let rounds = 1024 / writers;
-            for round in 0..rounds {
-                let writes = (0..writers).map(|n| {
-                    place.handle.write(async move |tx: &mut Tx<'_>| {
-                        insert(tx, &Person::new(&format!("{writers}-{round}-{n}"))).await
-                    })
-                });
-                for written in join_all(writes).await {
-                    written.unwrap();
-                }
-            }
-            let each = started.elapsed() / (rounds * writers);
-            println!("{writers} writers: {each:?} a transaction");
-        }
-        let mut reader = place.handle.read().await.unwrap();
-        let started = std::time::Instant::now();
-        for n in 0..2000 {
-            let id = format!("1-{n}-0");
-            let found = crate::schema::people::table.find(id).select(crate::schema::people::age);
-            found.first::<i64>(&mut *reader).await.optional().unwrap();
-        }
-        println!("{:?} a point read", started.elapsed() / 2000);
-    });
-}
