@@ -6,7 +6,7 @@ use crate::{Engine, StorageError};
 use crypto::jws::{Algorithm, KeyError};
 use domain::environment::Environment;
 use domain::key::{SigningKey, SigningKeyStatus};
-use domain::{Context, Kind, Refusal, Timestamp, Verdict, code};
+use domain::{Context, Refusal, Timestamp, Verdict};
 use keys::{Jwks, NewSigningKey, Rotation};
 use std::sync::Arc;
 use std::time::Duration;
@@ -138,9 +138,4 @@ pub(crate) async fn keep_in_time(engine: &Engine, cx: &Context) -> Result<(), Si
         engine.shared().tenants.forget(cx.env);
     }
     Ok(())
-}
-
-/// A refusal that a whole surface shares: the address belongs to no environment.
-pub fn no_environment() -> Verdict {
-    Kind::NotFound.code(code::ENVIRONMENT_NOT_FOUND)
 }
