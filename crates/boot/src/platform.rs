@@ -7,7 +7,7 @@ use crate::private_file;
 use crypto::password::{HashPool, PoolStartError};
 use domain::Clock;
 use engine::{Engine, EngineSettings, Parts, Shared};
-use outbound::{Inbox, Mailer, SmtpMailer};
+use outbound::{Inbox, Mailer, NoSms, SmsCarrier, SmtpMailer};
 use std::path::{Path, PathBuf};
 use std::sync::Arc;
 use storage::{Database, Options};
@@ -16,7 +16,7 @@ use storage::{Database, Options};
 pub struct Wiring {
     /// What time it is.
     pub clock: Arc<dyn Clock>,
-    /// Where mail goes.
+    /// Where mail and short messages go.
     pub mail: Mail,
     /// What to do when there is no master key file yet.
     pub missing_master_key: Missing,
@@ -24,9 +24,9 @@ pub struct Wiring {
     pub threads: usize,
 }
 
-/// Where mail goes.
+/// Where mail and short messages go.
 pub enum Mail {
-    /// To the server of the settings, which must name one.
+    /// Out, as the settings say, which must name a mail server.
     Smtp,
     /// Into an inbox in memory.
     Inbox(Inbox),
@@ -77,13 +77,13 @@ pub enum StartError {
 
 /// Starts the platform; the database is opened, but need not be up to date yet.
 pub async fn start(config: Config, wiring: Wiring) -> Result<Platform, StartError> {
-    let (mailer, inbox): (Arc<dyn Mailer>, _) = match wiring.mail {
+    let (mailer, sms, inbox): (Arc<dyn Mailer>, Arc<dyn SmsCarrier>, _) = match wiring.mail {
         Mail::Smtp => {
             let settings = config.smtp.clone().ok_or(StartError::NoMailServer)?;
-            (Arc::new(SmtpMailer::new(settings)), None)
+            (Arc::new(SmtpMailer::new(settings)), Arc::new(NoSms), None)
         }
-        Mail::Inbox(inbox) => (Arc::new(inbox.clone()), Some(inbox)),
-        Mail::Unused => (Arc::new(Inbox::new()), None),
+        Mail::Inbox(inbox) => (Arc::new(inbox.clone()), Arc::new(inbox.clone()), Some(inbox)),
+        Mail::Unused => (Arc::new(Inbox::new()), Arc::new(NoSms), None),
     };
     let render_metrics = metrics::install()?;
     // Before the key: a database that cannot be opened leaves no key behind.
@@ -94,6 +94,7 @@ pub async fn start(config: Config, wiring: Wiring) -> Result<Platform, StartErro
         passwords: HashPool::new(config.passwords)?,
         master: Arc::new(master.keys),
         mailer,
+        sms,
         settings: EngineSettings { public_url: config.public_url.clone(), mail_from: config.mail_from.clone() },
     });
     let platform = Platform { config: Arc::new(config), database, shared, inbox, render_metrics };

@@ -5,7 +5,7 @@ use crate::tenancy::Tenants;
 use crypto::password::HashPool;
 use crypto::seal::MasterKeys;
 use domain::{Clock, Context, Timestamp};
-use outbound::Mailer;
+use outbound::{Mailer, SmsCarrier};
 use std::sync::Arc;
 use std::sync::atomic::{AtomicI64, Ordering};
 use std::time::Duration;
@@ -30,6 +30,8 @@ pub struct Parts {
     pub master: Arc<MasterKeys>,
     /// Who carries mail.
     pub mailer: Arc<dyn Mailer>,
+    /// Who carries short messages.
+    pub sms: Arc<dyn SmsCarrier>,
     /// What the operator set.
     pub settings: EngineSettings,
 }
@@ -81,6 +83,10 @@ impl Shared {
     /// Who carries mail.
     pub fn mailer(&self) -> &dyn Mailer {
         self.parts.mailer.as_ref()
+    }
+    /// Who carries short messages.
+    pub fn sms(&self) -> &dyn SmsCarrier {
+        self.parts.sms.as_ref()
     }
     /// What the operator set.
     pub fn settings(&self) -> &EngineSettings {

@@ -1,6 +1,7 @@
-//! The inbox of a developer: mail is kept in memory instead of being sent.
+//! The inbox of a developer: mail and short messages are kept in memory instead of being sent.
 
 use crate::mail::{Mail, Mailer, Sending};
+use crate::sms::{Sms, SmsCarrier, SmsSending};
 use domain::{EnvironmentId, MessageId, Timestamp};
 use std::collections::VecDeque;
 use std::sync::{Arc, Mutex, MutexGuard, PoisonError};
@@ -69,10 +70,40 @@ impl From<&Mail> for InboxMessage {
     }
 }
 
+impl From<&Sms> for InboxMessage {
+    fn from(sms: &Sms) -> Self {
+        Self {
+            id: sms.id,
+            object: "inbox_message",
+            environment_id: sms.environment_id,
+            channel: Channel::Sms,
+            to: sms.to.clone(),
+            from: sms.from.clone().unwrap_or_default(),
+            subject: None,
+            text: sms.body.clone(),
+            html: None,
+            code: sms.code.clone(),
+            link: None,
+            template_slug: sms.template_slug.clone(),
+            created_at: sms.created_at,
+        }
+    }
+}
+
+impl InboxMessage {
+    /// Whether it went to this address, whatever the case. A number may come without its `+`, which a query turns into
+    /// a space.
+    fn is_to(&self, to: &str) -> bool {
+        let to = to.trim();
+        let bare = self.to.strip_prefix('+').filter(|_| self.channel == Channel::Sms);
+        self.to.eq_ignore_ascii_case(to) || bare == Some(to)
+    }
+}
+
 /// Which messages are asked for.
 #[derive(Debug, Clone, Default)]
 pub struct InboxQuery {
-    /// Only to this address, compared without regard to case.
+    /// Only to this address or number, compared without regard to case.
     pub to: Option<String>,
     /// Only of this way.
     pub channel: Option<Channel>,
@@ -142,7 +173,7 @@ impl Inbox {
         };
         let limit = query.limit.unwrap_or(10).clamp(1, 500);
         let fits = |message: &InboxMessage| {
-            query.to.as_ref().is_none_or(|to| message.to.eq_ignore_ascii_case(to.trim()))
+            query.to.as_ref().is_none_or(|to| message.is_to(to))
                 && query.channel.is_none_or(|channel| message.channel == channel)
         };
         let kept = self.kept();
@@ -175,10 +206,18 @@ impl Mailer for Inbox {
     }
 }
 
+impl SmsCarrier for Inbox {
+    fn send<'a>(&'a self, sms: &'a Sms) -> SmsSending<'a> {
+        self.keep(sms.into());
+        Box::pin(std::future::ready(Ok(())))
+    }
+}
+
 #[cfg(test)]
 mod tests {
     use super::*;
     use crate::mail::tests::mail;
+    use crate::sms::tests::sms;
 
     fn filled(addresses: &[&str]) -> Inbox {
         let inbox = Inbox::new();
@@ -224,6 +263,22 @@ mod tests {
         assert_eq!(inbox.list(&sms).unwrap().total_count, 0);
     }
 
+    #[tokio::test]
+    async fn short_messages_lie_beside_mail_and_are_found_by_their_number() {
+        let inbox = filled(&["a@x.test"]);
+        SmsCarrier::send(&inbox, &sms("+4915112345678")).await.unwrap();
+
+        // In a query an unescaped `+` arrives as a space.
+        for to in ["+4915112345678", " 4915112345678", "4915112345678"] {
+            let page = inbox.list(&InboxQuery { to: Some(to.to_owned()), ..InboxQuery::default() }).unwrap();
+            assert_eq!(receivers(&page), ["+4915112345678"], "{to}");
+            assert_eq!((page.data[0].channel, page.data[0].subject.as_ref()), (Channel::Sms, None));
+            assert_eq!(page.data[0].code.as_deref(), Some("123456"));
+        }
+        let mail = InboxQuery { channel: Some(Channel::Email), ..InboxQuery::default() };
+        assert_eq!(receivers(&inbox.list(&mail).unwrap()), ["a@x.test"]);
+    }
+
     #[test]
     fn a_cursor_from_elsewhere_is_refused() {
         for cursor in ["", "x", "-1", "99999999999999999999999"] {
@@ -237,8 +292,8 @@ mod tests {
         let inbox = filled(&["first@x.test"]);
         for _ in 0..KEPT {
             let mail = mail("later@x.test");
-            inbox.send(&mail).await.unwrap();
-            inbox.send(&mail).await.unwrap();
+            Mailer::send(&inbox, &mail).await.unwrap();
+            Mailer::send(&inbox, &mail).await.unwrap();
         }
 
         let page = inbox.list(&InboxQuery { limit: Some(500), ..InboxQuery::default() }).unwrap();

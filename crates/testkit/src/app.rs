@@ -14,7 +14,7 @@ use domain::environment::EnvironmentKind;
 use domain::settings::Settings;
 use domain::{Clock, Context, Surface, Timestamp};
 use engine::Engine;
-use outbound::{Inbox, InboxMessage, InboxQuery};
+use outbound::{Channel, Inbox, InboxMessage, InboxQuery};
 use std::cell::{Cell, RefCell};
 use std::collections::HashMap;
 use std::sync::Arc;
@@ -97,11 +97,20 @@ impl TestApp {
 
     /// The mails that went out, newest last; those still in the queue are sent first.
     pub async fn mails(&self) -> Vec<InboxMessage> {
+        self.messages(Channel::Email).await
+    }
+
+    /// The short messages that went out, newest last; those still in the queue are sent first.
+    pub async fn smses(&self) -> Vec<InboxMessage> {
+        self.messages(Channel::Sms).await
+    }
+
+    async fn messages(&self, channel: Channel) -> Vec<InboxMessage> {
         self.run_jobs().await;
-        let query = InboxQuery { limit: Some(500), ..InboxQuery::default() };
-        let mut mails = self.inbox.list(&query).expect("there is no cursor").data;
-        mails.reverse();
-        mails
+        let query = InboxQuery { channel: Some(channel), limit: Some(500), ..InboxQuery::default() };
+        let mut messages = self.inbox.list(&query).expect("there is no cursor").data;
+        messages.reverse();
+        messages
     }
 
     /// The mails to one address, newest last.
@@ -114,6 +123,13 @@ impl TestApp {
         let mails = self.mails_to(address).await;
         let code = mails.into_iter().rev().find_map(|mail| mail.code);
         code.unwrap_or_else(|| panic!("no code was mailed to {address}"))
+    }
+
+    /// The newest code that was sent to a number.
+    pub async fn last_sms_code(&self, number: &str) -> String {
+        let sent = self.smses().await.into_iter().rev();
+        let code = sent.filter(|sms| sms.to == number).find_map(|sms| sms.code);
+        code.unwrap_or_else(|| panic!("no code was sent to {number}"))
     }
 
     /// The names of the environment's events since it was made or since [`TestApp::skip_events`], in their order.

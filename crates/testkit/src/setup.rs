@@ -84,6 +84,7 @@ impl Setup {
             passwords: passwords.clone(),
             master: Arc::new(MasterKeys::generate()),
             mailer: Arc::new(inbox.clone()),
+            sms: Arc::new(inbox.clone()),
             settings: EngineSettings {
                 public_url: format!("http://{}", address(&fapi)),
                 mail_from: "Latchkey <no-reply@example.test>".to_owned(),

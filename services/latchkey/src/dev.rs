@@ -171,5 +171,5 @@ fn show(ready: &Ready, config: &Config) {
     println!("  inbox            {}", ready.inbox_url);
     println!("  database         {}", ready.database);
     println!("  data             {}", config.data_dir.display());
-    println!("\nMail goes to the inbox, never out. Ctrl-C stops.");
+    println!("\nMail and short messages go to the inbox, never out. Ctrl-C stops.");
 }

@@ -1,4 +1,4 @@
-//! The development inbox: mail that would have been sent, for people and for tests.
+//! The development inbox: mail and short messages that would have been sent, for people and for tests.
 //!
 //! It shows codes to whoever asks, so it exists in `dev` only, listens on loopback only, and answers only to a loopback
 //! name: a page elsewhere whose name was re-bound to 127.0.0.1 is refused.

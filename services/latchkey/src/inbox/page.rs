@@ -50,12 +50,12 @@ pub(super) fn render(messages: &[InboxMessage], open: Option<&InboxMessage>, non
     let newest = messages.first().map(|message| message.id.to_string()).unwrap_or_default();
     let main = match open {
         Some(message) => opened(message),
-        None => "<p class=\"empty\">No mail yet. Messages appear here by themselves.</p>".to_owned(),
+        None => "<p class=\"empty\">Nothing yet. Messages appear here by themselves.</p>".to_owned(),
     };
     format!(
         "<!doctype html><html lang=\"en\"><head><meta charset=\"utf-8\"><title>Inbox - Latchkey</title>\
          <meta name=\"viewport\" content=\"width=device-width, initial-scale=1\"><style>{STYLE}</style></head>\
-         <body data-newest=\"{newest}\"><header><h1>Inbox</h1><p>Mail of this development server. Nothing was sent.</p>\
+         <body data-newest=\"{newest}\"><header><h1>Inbox</h1><p>Mail and short messages of this development server. Nothing was sent.</p>\
          <button id=\"clear\" type=\"button\">Delete all</button></header>\
          <div class=\"columns\"><nav aria-label=\"Messages\"><ul>{list}</ul></nav><main>{main}</main></div>\
          <script nonce=\"{nonce}\">{SCRIPT}</script></body></html>"
@@ -70,7 +70,10 @@ fn opened(message: &InboxMessage) -> String {
         ("Template", &message.template_slug),
         ("Environment", &message.environment_id.to_string()),
     ] {
-        let _ = write!(out, "<dt>{name}</dt><dd>{}</dd>", escape(value));
+        // A short message may name no sender.
+        if !value.is_empty() {
+            let _ = write!(out, "<dt>{name}</dt><dd>{}</dd>", escape(value));
+        }
     }
     out.push_str("</dl>");
     if let Some(code) = &message.code {

@@ -51,6 +51,24 @@ async fn a_page_of_messages_has_the_form_of_every_list() {
 }
 
 #[actix_web::test]
+async fn a_short_message_has_neither_subject_nor_html() {
+    let inbox = Inbox::new();
+    inbox.keep(message("a@x.test"));
+    inbox.keep(InboxMessage { channel: Channel::Sms, subject: None, html: None, ..message("+4915112345678") });
+
+    // Whoever does not escape the plus means the number all the same.
+    for query in ["to=+4915112345678", "to=%2B4915112345678", "channel=sms"] {
+        let page: Value = read_body_json(ask(&inbox, get(&format!("/messages?{query}"))).await).await;
+        assert_eq!(page["total_count"], 1, "{query}");
+        let sms = &page["data"][0];
+        assert_eq!((&sms["channel"], &sms["to"]), (&json!("sms"), &json!("+4915112345678")));
+        assert!(sms["subject"].is_null() && sms["html"].is_null());
+    }
+    let page = String::from_utf8(read_body(ask(&inbox, get("/")).await).await.to_vec()).unwrap();
+    assert!(page.contains("Short message") && page.contains("+4915112345678") && page.contains("a@x.test"));
+}
+
+#[actix_web::test]
 async fn one_message_is_found_by_its_id() {
     let inbox = Inbox::new();
     let message = message("a@x.test");
