@@ -118,6 +118,12 @@ impl Environment {
         url::Url::parse(&self.issuer).map_or_else(|_| "/".to_owned(), |url| url.path().to_owned())
     }
 
+    /// Where people sign in: the application's page, else our own.
+    pub fn sign_in_url(&self) -> String {
+        let own = || format!("{}/sign-in", self.issuer);
+        self.settings.paths.sign_in_url.clone().unwrap_or_else(own)
+    }
+
     /// Whether cookies must travel over TLS only.
     pub fn is_secure(&self) -> bool {
         self.issuer.starts_with("https://")

@@ -105,6 +105,17 @@ impl Activity {
     }
 }
 
+/// What a person would call the device behind a `User-Agent`, such as `Chrome on Windows 10`; for people to read,
+/// never for policy.
+pub fn device(user_agent: Option<&str>) -> Option<String> {
+    let parsed = woothee::parser::Parser::new().parse(user_agent?)?;
+    let known = |text: &str| (!text.is_empty() && text != "UNKNOWN").then(|| text.to_owned());
+    match (known(parsed.name), known(parsed.os)) {
+        (Some(browser), Some(system)) => Some(format!("{browser} on {system}")),
+        (one, other) => one.or(other),
+    }
+}
+
 /// The network of an address, as it may be kept: /24 for IPv4, /48 for IPv6.
 pub fn network(ip: IpAddr) -> String {
     match ip.to_canonical() {

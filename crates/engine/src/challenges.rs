@@ -18,10 +18,21 @@ pub(crate) struct CodeTarget<'a> {
     pub(crate) canonical: &'a str,
     /// Whom the mail goes to.
     pub(crate) to: To<'a>,
-    /// What the mail is about; only a verification code holds one that is right.
-    pub(crate) letter: Letter,
+    /// What the mail is about.
+    pub(crate) letter: About,
     /// Whether it is a test address: the fixed code, and nothing is sent.
     pub(crate) is_test: bool,
+}
+
+/// What the mail of a challenge is about.
+#[derive(Debug, Clone, Copy, PartialEq, Eq)]
+pub enum About {
+    /// The code that answers it.
+    Code,
+    /// The code that answers it, to set a new password.
+    NewPassword,
+    /// The account that has the address already: no answer is right, and the mail shows no code.
+    TakenAddress,
 }
 
 /// Issues a challenge by a code: the open ones of the parent give way, and the mail goes into the queue.
@@ -39,13 +50,17 @@ pub(crate) async fn issue_code(
     let code = if target.is_test { Secret::new(TEST_CODE.to_owned()) } else { crypto::random::code6() };
     // Made for everybody, kept only where an answer may be right.
     let mac = mac(tenant, challenge.id, code.expose());
-    let answerable = target.letter == Letter::VerificationCode && (target.is_test || !matches!(target.to, To::Nobody));
+    let answerable = target.letter != About::TakenAddress && (target.is_test || !matches!(target.to, To::Nobody));
     challenge.code_mac = answerable.then(|| mac.to_vec());
     storage::challenges::insert(tx, cx.env, &challenge).await?;
     if !target.is_test {
-        // A mail that only tells shows no code: it would be one that never works.
-        let shown = (target.letter == Letter::VerificationCode).then_some(&code);
-        mail::enqueue(tx, cx, &tenant.env, &tenant.keys, target.letter, target.to, shown).await?;
+        let ttl = domain::challenge::LIFETIME;
+        let letter = match target.letter {
+            About::Code => Letter::VerificationCode { code, ttl },
+            About::NewPassword => Letter::ResetPasswordCode { code, ttl },
+            About::TakenAddress => Letter::AccountExists { action_url: tenant.env.sign_in_url() },
+        };
+        mail::enqueue(tx, cx, tenant, letter, target.to).await?;
     }
     Ok(challenge)
 }

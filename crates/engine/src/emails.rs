@@ -1,6 +1,6 @@
 //! E-mail addresses of people: added, proven, made primary, removed; by their owner or by a backend.
 
-use crate::challenges::{self, CodeTarget, Wrong};
+use crate::challenges::{self, About, CodeTarget, Wrong};
 use crate::guesses::{self, Purpose};
 use crate::mail::{self, Letter, To};
 use crate::people::{self, TestRefused};
@@ -243,7 +243,7 @@ async fn make_primary(
         return Ok(());
     }
     if let Some(old) = person.primary_email().filter(|a| a.verified).cloned() {
-        mail::enqueue(tx, cx, &tenant.env, &tenant.keys, Letter::PrimaryEmailChanged, To::Address(&old), None).await?;
+        mail::enqueue(tx, cx, tenant, Letter::PrimaryEmailAddressChanged, To::Address(&old)).await?;
     }
     person.user.primary_email_address_id = Some(address.id);
     if let Actor::User { session, .. } = cx.actor {
@@ -353,7 +353,7 @@ pub async fn prepare(
             let rows = storage::email_addresses::by_canonical(tx, cx.env, &address.canonical).await?;
             // Somebody has proven it: the mailbox hears of it, and no answer is right.
             let taken = rows.iter().any(|a| a.verified);
-            let letter = if taken { Letter::AccountExists } else { Letter::VerificationCode };
+            let letter = if taken { About::TakenAddress } else { About::Code };
             let target = CodeTarget {
                 canonical: &address.canonical,
                 to: To::Address(&address),

@@ -1,79 +1,24 @@
-//! Mails: what they say, and how they leave. A mail is a job of the queue, written in the transaction of the
-//! change that causes it, sealed, because it holds a code.
+//! Mails: what they are about, and how they leave. A mail is a job of the queue, written in the transaction of
+//! the change that causes it: sealed, because it holds codes and links. Its text is made by the worker, away from
+//! the transaction.
 
-use crate::{Engine, StorageError, events, tenancy};
-use crypto::Secret;
-use domain::environment::Environment;
+mod letter;
+mod texts;
+
+pub use letter::{Invite, Inviter, Letter};
+
+use crate::tenancy::{self, Tenant};
+use crate::{Engine, StorageError, events};
 use domain::event::{Event, EventType};
 use domain::user::EmailAddress;
-use domain::{Context, Email, JobId, MessageId};
-use keys::EnvironmentKeys;
+use domain::{Context, Email, JobId, MessageId, UserId};
 use outbound::{Mail, MailError};
 use serde::{Deserialize, Serialize};
+use serde_json::{Map, Value, json};
 use storage::Tx;
 
 /// The kind of job that sends a mail.
 pub(crate) const JOB: &str = "mail";
-
-/// What a mail is about.
-#[derive(Debug, Clone, Copy, PartialEq, Eq)]
-pub(crate) enum Letter {
-    /// A code to sign in, sign up or prove an address.
-    VerificationCode,
-    /// Somebody tried to sign up with an address that has an account.
-    AccountExists,
-    /// The password was changed.
-    PasswordChanged,
-    /// The primary address was changed; goes to the old one.
-    PrimaryEmailChanged,
-}
-
-impl Letter {
-    const fn slug(self) -> &'static str {
-        match self {
-            Self::VerificationCode => "verification_code",
-            Self::AccountExists => "account_exists",
-            Self::PasswordChanged => "password_changed",
-            Self::PrimaryEmailChanged => "primary_email_address_changed",
-        }
-    }
-
-    fn lines(self, app: &str, code: &str) -> (String, Vec<String>) {
-        match self {
-            Self::VerificationCode => (
-                format!("{code} is your {app} code"),
-                vec![
-                    format!("Your code for {app} is {code}."),
-                    "It works for 10 minutes and only once. If you did not ask for it, you can ignore this message."
-                        .into(),
-                ],
-            ),
-            Self::AccountExists => (
-                format!("You already have an account with {app}"),
-                vec![
-                    format!(
-                        "Somebody, perhaps you, tried to sign up for {app} with this address. It already has an account."
-                    ),
-                    "To get in, sign in instead. If it was not you, there is nothing you need to do.".into(),
-                ],
-            ),
-            Self::PasswordChanged => (
-                format!("Your {app} password was changed"),
-                vec![
-                    format!("The password of your {app} account was changed."),
-                    "If it was not you, ask for help at once: somebody else may be in your account.".into(),
-                ],
-            ),
-            Self::PrimaryEmailChanged => (
-                format!("The e-mail address of your {app} account was changed"),
-                vec![
-                    format!("This address is no longer the primary one of your {app} account."),
-                    "If it was not you, ask for help at once: somebody else may be in your account.".into(),
-                ],
-            ),
-        }
-    }
-}
 
 /// What waits in the queue, sealed.
 #[derive(Serialize, Deserialize)]
@@ -81,11 +26,11 @@ struct Queued {
     message: MessageId,
     /// Nobody for a mail that only looks, from the inside as well, like one that is sent.
     to: Option<String>,
+    user: Option<UserId>,
     slug: String,
-    subject: String,
-    text: String,
-    html: String,
+    variables: Map<String, Value>,
     code: Option<String>,
+    link: Option<String>,
     created_at: domain::Timestamp,
 }
 
@@ -103,60 +48,35 @@ pub(crate) enum To<'a> {
 pub(crate) async fn enqueue(
     tx: &mut Tx<'_>,
     cx: &Context,
-    env: &Environment,
-    keys: &EnvironmentKeys,
+    tenant: &Tenant,
     letter: Letter,
     to: To<'_>,
-    code: Option<&Secret<String>>,
 ) -> Result<(), StorageError> {
-    // Only this letter is about a code; in any other one it would be a code that opens nothing.
-    let code = code.filter(|_| letter == Letter::VerificationCode);
-    let app = env.settings.application_name.as_deref().unwrap_or(&env.name);
-    let (subject, lines) = letter.lines(app, code.map_or("", |c| c.expose()));
     let address = match to {
         To::Address(address) => Some((&address.email, Some(address))),
         To::Email(email) => Some((email, None)),
         To::Nobody => None,
     };
+    let shown = letter.shown();
     let queued = Queued {
         message: cx.id(),
         to: address.map(|(email, _)| email.as_str().to_owned()),
+        user: address.and_then(|(_, known)| known).map(|known| known.user_id),
         slug: letter.slug().to_owned(),
-        text: format!("{}\n", lines.join("\n\n")),
-        html: html(&subject, &lines, code.map(|c| c.expose().as_str())),
-        subject,
-        code: code.map(|c| c.expose().clone()),
+        variables: letter.variables(cx),
+        code: shown.code,
+        link: shown.link,
         created_at: cx.now,
     };
     let job: JobId = cx.id();
     let plain = serde_json::to_vec(&queued).expect("a queued mail has a JSON form");
-    let payload = keys.seal("jobs", "payload", &job.to_string(), &plain);
+    let payload = tenant.keys.seal("jobs", "payload", &job.to_string(), &plain);
     storage::jobs::enqueue(tx, cx.env, job, JOB, payload, cx.now).await?;
     if let Some((email, known)) = address {
         let body = events::body(&api::EmailMessage::queued(queued.message, email, &queued.slug, known));
         events::push(tx, cx, Event::new(EventType::EmailCreated, "email", queued.message, body)).await?;
     }
     Ok(())
-}
-
-fn escape(text: &str) -> String {
-    text.replace('&', "&amp;").replace('<', "&lt;").replace('>', "&gt;").replace('"', "&quot;").replace('\'', "&#39;")
-}
-
-fn html(subject: &str, lines: &[String], code: Option<&str>) -> String {
-    let mut body = String::new();
-    for (i, line) in lines.iter().enumerate() {
-        body.push_str(&format!("<p style=\"margin:0 0 16px\">{}</p>", escape(line)));
-        if let (0, Some(code)) = (i, code) {
-            let style = "margin:0 0 16px;font:600 32px/1.2 ui-monospace,Menlo,Consolas,monospace;letter-spacing:6px";
-            body.push_str(&format!("<p style=\"{style}\">{}</p>", escape(code)));
-        }
-    }
-    let frame = "font:16px/1.5 system-ui,sans-serif;color:#1a1a1a;max-width:480px;margin:32px auto;padding:0 16px";
-    format!(
-        "<!doctype html><html lang=\"en\"><head><meta charset=\"utf-8\"><title>{}</title></head><body><div style=\"{frame}\">{body}</div></body></html>",
-        escape(subject)
-    )
 }
 
 /// Why a mail did not leave.
@@ -188,18 +108,20 @@ pub(crate) async fn send(engine: &Engine, job: &storage::jobs::LeasedJob) -> Res
     let tenant = tenancy::tenant(engine, job.env).await?;
     let plain =
         tenant.keys.open("jobs", "payload", &job.id.to_string(), &job.payload).map_err(|_| SendError::Unreadable)?;
-    let queued: Queued = serde_json::from_slice(plain.expose()).map_err(|_| SendError::Unreadable)?;
+    let mut queued: Queued = serde_json::from_slice(plain.expose()).map_err(|_| SendError::Unreadable)?;
     let Some(to) = queued.to else { return Ok(()) };
+    everybody_knows(engine, &tenant, queued.user, &mut queued.variables).await?;
+    let text = texts::render(&queued.slug, &queued.variables);
     let mail = Mail {
         id: queued.message,
         environment_id: job.env,
         from: engine.shared().settings().mail_from.clone(),
         to: Email::parse(&to).map_err(|_| SendError::Unreadable)?,
-        subject: queued.subject,
-        text: queued.text,
-        html: Some(queued.html),
+        subject: text.subject,
+        text: text.plain,
+        html: Some(text.html),
         code: queued.code,
-        link: None,
+        link: queued.link,
         template_slug: queued.slug,
         created_at: queued.created_at,
     };
@@ -207,15 +129,27 @@ pub(crate) async fn send(engine: &Engine, job: &storage::jobs::LeasedJob) -> Res
     Ok(())
 }
 
-#[cfg(test)]
-mod tests {
-    use super::*;
-
-    #[test]
-    fn a_name_with_markup_stays_text_in_the_html_of_a_mail() {
-        let (subject, lines) = Letter::VerificationCode.lines("<b>Evil</b> & \"Co\"", "123456");
-        let html = html(&subject, &lines, Some("123456"));
-        assert!(!html.contains("<b>Evil"));
-        assert!(html.contains("&lt;b&gt;Evil&lt;/b&gt; &amp; &quot;Co&quot;"));
+/// Adds what every text may show: the application and the person.
+async fn everybody_knows(
+    engine: &Engine,
+    tenant: &Tenant,
+    user: Option<UserId>,
+    variables: &mut Map<String, Value>,
+) -> Result<(), StorageError> {
+    let env = &tenant.env;
+    let app = json!({
+        "name": env.settings.application_name.as_deref().unwrap_or(&env.name),
+        "url": env.settings.paths.home_url.as_deref().unwrap_or(&env.issuer),
+        "support_email": env.settings.support_email,
+    });
+    variables.insert("app".to_owned(), app);
+    if !variables.contains_key("user") {
+        let known = match user {
+            Some(user) => storage::users::find(&mut *engine.read().await?, env.id, user).await?,
+            None => None,
+        };
+        let names = known.map(|user| (user.first_name, user.last_name)).unwrap_or_default();
+        variables.insert("user".to_owned(), json!({ "first_name": names.0, "last_name": names.1 }));
     }
+    Ok(())
 }

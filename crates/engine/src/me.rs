@@ -227,8 +227,7 @@ pub async fn change_password(
                 sessions::revoke_all(tx, cx, settings, user, Some(mine)).await?;
             }
             if let Some(address) = person.primary_email().filter(|a| a.verified) {
-                mail::enqueue(tx, cx, &tenant.env, &tenant.keys, Letter::PasswordChanged, To::Address(address), None)
-                    .await?;
+                mail::enqueue(tx, cx, &tenant, Letter::PasswordChanged, To::Address(address)).await?;
             }
             Ok(person)
         })

@@ -6,9 +6,9 @@ mod password;
 
 pub use create::{Create, create};
 
-use crate::challenges::{self, CodeTarget, Wrong};
+use crate::challenges::{self, About, CodeTarget, Wrong};
 use crate::guesses::{self, Purpose};
-use crate::mail::{Letter, To};
+use crate::mail::To;
 use crate::passwords::PasswordError;
 use crate::people::{self, TestRefused};
 use crate::sessions::{self, Begun};
@@ -208,8 +208,7 @@ async fn issue(
             let to = target.map_or(To::Nobody, To::Address);
             // The fixed code opens an address that is itself a test address, and only where somebody has it.
             let is_test = sign_in.was_test && target.is_some_and(|a| a.email.is_test());
-            let to_or_nobody =
-                CodeTarget { canonical: &identifier.canonical, to, letter: Letter::VerificationCode, is_test };
+            let to_or_nobody = CodeTarget { canonical: &identifier.canonical, to, letter: About::Code, is_test };
             challenges::issue_code(tx, cx, tenant, parent, Step::First, to_or_nobody).await?
         }
     };

@@ -1,8 +1,8 @@
 //! Step-up: a signed-in person proves a factor anew before a sensitive change.
 
-use crate::challenges::{self, CodeTarget, Wrong};
+use crate::challenges::{self, About, CodeTarget, Wrong};
 use crate::guesses::{self, Purpose};
-use crate::mail::{Letter, To};
+use crate::mail::To;
 use crate::passwords::PasswordError;
 use crate::refusals::stored;
 use crate::{Engine, StorageError, passwords, tenancy};
@@ -124,7 +124,7 @@ pub async fn prepare(
                     let target = CodeTarget {
                         canonical: &target.canonical,
                         to: To::Address(target),
-                        letter: Letter::VerificationCode,
+                        letter: About::Code,
                         is_test: session.was_test && target.email.is_test(),
                     };
                     Ok(challenges::issue_code(tx, cx, &tenant, parent, Step::First, target).await?)

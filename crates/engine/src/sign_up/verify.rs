@@ -1,9 +1,9 @@
 //! The proof of a sign-up's address.
 
 use super::{Moved, SignUpError, complete};
-use crate::challenges::{self, CodeTarget};
+use crate::challenges::{self, About, CodeTarget};
 use crate::guesses::{self, Purpose};
-use crate::mail::{Letter, To};
+use crate::mail::To;
 use crate::{Engine, people, tenancy};
 use domain::challenge::{Parent, Step};
 use domain::strategy::Strategy;
@@ -36,7 +36,7 @@ pub async fn prepare(
             }
             // An address with an account gets a mail that says so; from outside nothing differs.
             let taken = people::is_taken(tx, &tenant.env, &email).await?;
-            let letter = if taken { Letter::AccountExists } else { Letter::VerificationCode };
+            let letter = if taken { About::TakenAddress } else { About::Code };
             let canonical = tenant.env.settings.canonical(&email);
             let target = CodeTarget {
                 canonical: &canonical,

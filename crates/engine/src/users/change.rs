@@ -67,16 +67,7 @@ pub async fn update(engine: &Engine, cx: &Context, id: UserId, change: UserChang
             if let Some(digest) = &digest {
                 person.user.password_digest = Some(digest.clone());
                 if let Some(address) = person.primary_email().filter(|a| a.verified) {
-                    mail::enqueue(
-                        tx,
-                        cx,
-                        &tenant.env,
-                        &tenant.keys,
-                        Letter::PasswordChanged,
-                        To::Address(address),
-                        None,
-                    )
-                    .await?;
+                    mail::enqueue(tx, cx, &tenant, Letter::PasswordChanged, To::Address(address)).await?;
                 }
             }
             if person != before {
