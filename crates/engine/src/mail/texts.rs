@@ -82,7 +82,10 @@ pub(super) fn render(slug: &str, variables: &Map<String, Value>) -> Text {
         ),
         "password_changed" => change(&format!("Your {app} password was changed")),
         "password_removed" => change(&format!("Your {app} password was removed")),
-        "primary_email_address_changed" => change(&format!("The e-mail address of your {app} account was changed")),
+        "primary_email_address_changed" => (
+            format!("The e-mail address of your {app} account was changed"),
+            vec![format!("This address is no longer the primary one of your {app} account."), NOT_YOU.to_owned()],
+        ),
         "passkey_added" => change(&format!("A passkey was added to your {app} account")),
         "passkey_removed" => change(&format!("A passkey was removed from your {app} account")),
         "totp_enabled" => change(&format!("An authenticator app was added to your {app} account")),
