@@ -2,6 +2,7 @@
 
 mod check;
 mod layers;
+mod strangers;
 #[cfg(test)]
 mod tests;
 
@@ -10,7 +11,7 @@ pub use layers::{ConfigError, Sources, load};
 use crypto::Secret;
 use crypto::password::PoolOptions;
 use ipnet::IpNet;
-use outbound::SmtpSettings;
+use outbound::{BreachedSettings, HttpSettings, SmtpSettings, TwilioSettings, VonageSettings};
 use serde::Deserialize;
 use std::collections::BTreeMap;
 use std::fmt;
@@ -50,6 +51,12 @@ pub struct Config {
     pub smtp: Option<SmtpSettings>,
     /// Whom mail is from.
     pub mail_from: String,
+    /// Who carries short messages.
+    pub sms: Sms,
+    /// What strangers may be called.
+    pub outbound: HttpSettings,
+    /// Where breached passwords are looked up.
+    pub breached: BreachedSettings,
     /// What a password hash costs and how many are computed at a time.
     pub passwords: PoolOptions,
     /// How often callers may do something.
@@ -99,6 +106,19 @@ pub enum Synchronous {
     Full,
     /// It survives a crash of the process.
     Normal,
+}
+
+/// Who carries short messages.
+#[derive(Debug, Clone)]
+pub enum Sms {
+    /// Nobody.
+    None,
+    /// The inbox of `dev`.
+    Inbox,
+    /// Twilio.
+    Twilio(TwilioSettings),
+    /// Vonage.
+    Vonage(VonageSettings),
 }
 
 /// How requests are served.
@@ -228,16 +248,24 @@ impl Config {
         default.as_ref().and_then(|table| table.get("public_url")) != merged.get("public_url")
     }
 
+    /// The same settings for a developer's machine: the loopback may be called, on every port and without TLS.
+    #[must_use]
+    pub fn for_development(mut self) -> Self {
+        let HttpSettings { allow_cidrs, ports, allow_http, .. } = HttpSettings::development();
+        self.outbound.allow_cidrs.extend(allow_cidrs);
+        (self.outbound.ports, self.outbound.allow_http) = (ports, allow_http);
+        self
+    }
+
     /// The settings as they count, as TOML, with secrets blotted out.
     pub fn effective(&self) -> String {
         const REDACTED: &str = "(redacted)";
         let Merged(mut table) = self.merged.clone();
         let mut edit = |section: &str, key: &str, change: fn(&str) -> String| {
-            let part = if section.is_empty() {
-                Some(&mut table)
-            } else {
-                table.get_mut(section).and_then(toml::Value::as_table_mut)
-            };
+            let mut part = Some(&mut table);
+            for name in section.split('.').filter(|name| !name.is_empty()) {
+                part = part.and_then(|part| part.get_mut(name)).and_then(toml::Value::as_table_mut);
+            }
             if let Some(toml::Value::String(text)) = part.and_then(|part| part.get_mut(key))
                 && !text.is_empty()
             {
@@ -246,6 +274,8 @@ impl Config {
         };
         edit("", "master_key", |_| REDACTED.to_owned());
         edit("smtp", "password", |_| REDACTED.to_owned());
+        edit("sms.twilio", "auth_token", |_| REDACTED.to_owned());
+        edit("sms.vonage", "api_secret", |_| REDACTED.to_owned());
         edit("database", "url", without_password);
         toml::to_string_pretty(&table).expect("a table of plain values has a TOML form")
     }

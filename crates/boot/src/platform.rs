@@ -1,13 +1,15 @@
 //! The wiring: settings in, a running platform out.
 
-use crate::config::{self, Config};
+use crate::config::{self, Config, Sms};
 use crate::master_key::{self, LoadError, Missing};
 use crate::metrics::{self, MetricsError, Render};
 use crate::private_file;
 use crypto::password::{HashPool, PoolStartError};
 use domain::Clock;
 use engine::{Engine, EngineSettings, Parts, Shared};
-use outbound::{Inbox, Mailer, NoSms, SmsCarrier, SmtpMailer};
+use outbound::{
+    BadTarget, Breached, Captcha, Http, HttpStartError, Inbox, Mailer, NoSms, SmsCarrier, SmtpMailer, Twilio, Vonage,
+};
 use std::path::{Path, PathBuf};
 use std::sync::Arc;
 use storage::{Database, Options};
@@ -70,6 +72,15 @@ pub enum StartError {
     /// Nobody to give mail to.
     #[error("smtp.host is not set: mail cannot be sent")]
     NoMailServer,
+    /// Short messages go to an inbox that only `dev` has.
+    #[error("sms.driver is `inbox`, which only `latchkey dev` has")]
+    NoInbox,
+    /// The client for strangers cannot be made.
+    #[error("strangers cannot be called")]
+    Http(#[from] HttpStartError),
+    /// A service of the settings may not be called.
+    #[error("{0} names a URL that may not be called")]
+    Target(&'static str, #[source] BadTarget),
     /// The metrics cannot be gathered.
     #[error("metrics cannot be gathered")]
     Metrics(#[from] MetricsError),
@@ -77,10 +88,13 @@ pub enum StartError {
 
 /// Starts the platform; the database is opened, but need not be up to date yet.
 pub async fn start(config: Config, wiring: Wiring) -> Result<Platform, StartError> {
+    let http = Http::new(config.outbound.clone())?;
+    let range_api = http.check(&config.breached.base_url);
+    range_api.map_err(|error| StartError::Target("breached_passwords.range_api", error))?;
     let (mailer, sms, inbox): (Arc<dyn Mailer>, Arc<dyn SmsCarrier>, _) = match wiring.mail {
         Mail::Smtp => {
             let settings = config.smtp.clone().ok_or(StartError::NoMailServer)?;
-            (Arc::new(SmtpMailer::new(settings)), Arc::new(NoSms), None)
+            (Arc::new(SmtpMailer::new(settings)), carrier(&config.sms, &http)?, None)
         }
         Mail::Inbox(inbox) => (Arc::new(inbox.clone()), Arc::new(inbox.clone()), Some(inbox)),
         Mail::Unused => (Arc::new(Inbox::new()), Arc::new(NoSms), None),
@@ -95,6 +109,9 @@ pub async fn start(config: Config, wiring: Wiring) -> Result<Platform, StartErro
         master: Arc::new(master.keys),
         mailer,
         sms,
+        captcha: Captcha::new(http.clone(), None),
+        breached: Breached::new(config.breached.clone(), http.clone()),
+        http,
         settings: EngineSettings { public_url: config.public_url.clone(), mail_from: config.mail_from.clone() },
     });
     let platform = Platform { config: Arc::new(config), database, shared, inbox, render_metrics };
@@ -102,6 +119,23 @@ pub async fn start(config: Config, wiring: Wiring) -> Result<Platform, StartErro
         refuse_new_key_for_old_data(&platform, file).await?;
     }
     Ok(platform)
+}
+
+/// Who carries short messages; what the settings name is looked at now, not at the first message.
+fn carrier(settings: &Sms, http: &Http) -> Result<Arc<dyn SmsCarrier>, StartError> {
+    let check = |url: &str| http.check(url).map_err(|error| StartError::Target("sms.base_url", error));
+    Ok(match settings {
+        Sms::None => Arc::new(NoSms),
+        Sms::Inbox => return Err(StartError::NoInbox),
+        Sms::Twilio(settings) => {
+            check(&settings.base_url)?;
+            Arc::new(Twilio::new(settings.clone(), http.clone()))
+        }
+        Sms::Vonage(settings) => {
+            check(&settings.base_url)?;
+            Arc::new(Vonage::new(settings.clone(), http.clone()))
+        }
+    })
 }
 
 /// A fresh key cannot open what is there: better to say so at once than at the first sign-in.

@@ -5,7 +5,7 @@ use crate::tenancy::Tenants;
 use crypto::password::HashPool;
 use crypto::seal::MasterKeys;
 use domain::{Clock, Context, Timestamp};
-use outbound::{Mailer, SmsCarrier};
+use outbound::{Breached, Captcha, Http, Mailer, SmsCarrier};
 use std::sync::Arc;
 use std::sync::atomic::{AtomicI64, Ordering};
 use std::time::Duration;
@@ -32,6 +32,12 @@ pub struct Parts {
     pub mailer: Arc<dyn Mailer>,
     /// Who carries short messages.
     pub sms: Arc<dyn SmsCarrier>,
+    /// Calls strangers.
+    pub http: Http,
+    /// Asks captcha providers.
+    pub captcha: Captcha,
+    /// Knows breached passwords.
+    pub breached: Breached,
     /// What the operator set.
     pub settings: EngineSettings,
 }
@@ -87,6 +93,18 @@ impl Shared {
     /// Who carries short messages.
     pub fn sms(&self) -> &dyn SmsCarrier {
         self.parts.sms.as_ref()
+    }
+    /// Calls strangers.
+    pub fn http(&self) -> &Http {
+        &self.parts.http
+    }
+    /// Asks captcha providers.
+    pub fn captcha(&self) -> &Captcha {
+        &self.parts.captcha
+    }
+    /// Knows breached passwords.
+    pub fn breached(&self) -> &Breached {
+        &self.parts.breached
     }
     /// What the operator set.
     pub fn settings(&self) -> &EngineSettings {

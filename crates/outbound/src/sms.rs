@@ -1,5 +1,12 @@
 //! A finished short message, and whoever carries it.
 
+mod twilio;
+mod vonage;
+
+pub use twilio::{Twilio, TwilioSettings};
+pub use vonage::{Vonage, VonageSettings};
+
+use crate::http::HttpError;
 use domain::{EnvironmentId, MessageId, Timestamp};
 use std::fmt;
 use std::pin::Pin;
@@ -51,6 +58,29 @@ impl SmsError {
     /// Whether another attempt may succeed.
     pub const fn may_retry(&self) -> bool {
         matches!(self, Self::Unreachable(_))
+    }
+}
+
+/// What a carrier answered; its own words may hold the number, so they are left out.
+#[derive(Debug, Clone, Copy, PartialEq, Eq, thiserror::Error)]
+#[error("the carrier answered {status}, code {code}")]
+pub(crate) struct Unacceptable {
+    status: u16,
+    code: i64,
+}
+
+impl From<Unacceptable> for SmsError {
+    fn from(problem: Unacceptable) -> Self {
+        match problem.status {
+            429 | 500.. => Self::Unreachable(Box::new(problem)),
+            _ => Self::Refused(Box::new(problem)),
+        }
+    }
+}
+
+impl From<HttpError> for SmsError {
+    fn from(error: HttpError) -> Self {
+        if error.may_retry() { Self::Unreachable(Box::new(error)) } else { Self::Refused(Box::new(error)) }
     }
 }
 

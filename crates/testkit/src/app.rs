@@ -14,6 +14,7 @@ use domain::environment::EnvironmentKind;
 use domain::settings::Settings;
 use domain::{Clock, Context, Surface, Timestamp};
 use engine::Engine;
+use outbound::fake::Stranger;
 use outbound::{Channel, Inbox, InboxMessage, InboxQuery};
 use std::cell::{Cell, RefCell};
 use std::collections::HashMap;
@@ -29,6 +30,8 @@ pub struct TestApp {
     pub engine: Engine,
     /// The password pool, which counts its hashes.
     pub passwords: HashPool,
+    /// Who stands for captcha providers and the range API: answers 200 with nothing until it is told otherwise.
+    pub stranger: Stranger,
     pub(crate) clock: Arc<TestClock>,
     pub(crate) inbox: Inbox,
     pub(crate) http: reqwest::Client,

@@ -35,6 +35,7 @@ pub use domain::time::{hours, minutes};
 pub use environment::TestEnvironment;
 pub use jar::{Jar, SetCookie};
 pub use logs::logs;
+pub use outbound::fake::{Asked, Reply as Says, Stranger};
 pub use person::{KnownUser, Named, SignedInUser};
 pub use race::race;
 pub use reply::Reply;

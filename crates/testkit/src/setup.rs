@@ -11,9 +11,11 @@ use domain::Surface;
 use domain::environment::EnvironmentKind;
 use engine::bootstrap::BootstrapSpec;
 use engine::{Engine, EngineSettings, Parts, Shared};
-use outbound::Inbox;
+use outbound::fake::Stranger;
+use outbound::{Breached, BreachedSettings, Captcha, Http, HttpSettings, Inbox};
 use std::cell::{Cell, RefCell};
 use std::net::TcpListener;
+use std::path::PathBuf;
 use std::sync::Arc;
 use std::time::Duration;
 use web::limits::{LimitSettings, Limits};
@@ -29,6 +31,7 @@ pub struct Setup {
     kind: EnvironmentKind,
     passwords: PoolOptions,
     limits: LimitSettings,
+    breached_file: Option<PathBuf>,
 }
 
 impl Setup {
@@ -40,6 +43,7 @@ impl Setup {
             kind: EnvironmentKind::Development,
             passwords: PoolOptions { params, threads: 2, waiting_per_thread: 256 },
             limits: LimitSettings::default(),
+            breached_file: None,
         }
     }
 
@@ -64,6 +68,13 @@ impl Setup {
         self
     }
 
+    /// A file of breached passwords.
+    #[must_use]
+    pub fn breached_file(mut self, file: PathBuf) -> Self {
+        self.breached_file = Some(file);
+        self
+    }
+
     /// Starts the platform; both surfaces listen on free ports of the loopback.
     pub async fn start(self) -> TestApp {
         crate::logs::install();
@@ -78,6 +89,9 @@ impl Setup {
         let (fapi, bapi) = (listener(), listener());
         let clock = Arc::new(TestClock::default());
         let inbox = Inbox::new();
+        let http_client = Http::new(HttpSettings::development()).expect("the client can be made");
+        let stranger = Stranger::start().await.expect("the loopback has a free port");
+        let breached = BreachedSettings { base_url: stranger.url(), file: self.breached_file };
         let passwords = HashPool::new(self.passwords).expect("the pool starts");
         let shared = Shared::new(Parts {
             clock: Arc::clone(&clock) as _,
@@ -85,6 +99,9 @@ impl Setup {
             master: Arc::new(MasterKeys::generate()),
             mailer: Arc::new(inbox.clone()),
             sms: Arc::new(inbox.clone()),
+            captcha: Captcha::new(http_client.clone(), Some(stranger.url())),
+            breached: Breached::new(breached, http_client.clone()),
+            http: http_client,
             settings: EngineSettings {
                 public_url: format!("http://{}", address(&fapi)),
                 mail_from: "Latchkey <no-reply@example.test>".to_owned(),
@@ -116,6 +133,7 @@ impl Setup {
             engine,
             clock,
             inbox,
+            stranger,
             passwords,
             http: http(),
             bapi_url,

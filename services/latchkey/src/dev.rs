@@ -58,7 +58,7 @@ pub(crate) fn run(arguments: Arguments, mut sources: Sources) -> anyhow::Result<
             sources.flags.push((key, i64::from(port).into()));
         }
     }
-    let mut config = cli::settings(&sources)?;
+    let mut config = cli::settings(&sources)?.for_development();
     let sockets = bind(&config)?;
     if !config.has_own_public_url() {
         config.public_url = local(&sockets.fapi)?;

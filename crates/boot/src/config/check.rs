@@ -2,7 +2,7 @@
 
 use super::{
     Config, DATABASE_FILE, Database, Http, Limits, Listen, Logging, MasterKeySource, Merged, Problems, Quota,
-    Synchronous, Worker,
+    Synchronous, Worker, strangers,
 };
 use crypto::Secret;
 use crypto::password::{Params, PoolOptions};
@@ -30,6 +30,9 @@ pub(super) struct Raw {
     bapi: Listen,
     worker: Worker,
     smtp: RawSmtp,
+    sms: strangers::RawSms,
+    outbound: strangers::RawOutbound,
+    breached_passwords: strangers::RawBreached,
     passwords: RawPasswords,
     limits: RawLimits,
     logging: Logging,
@@ -91,6 +94,9 @@ pub(super) fn check(raw: Raw, merged: toml::Table) -> Result<Config, Problems> {
     between("worker.batch", raw.worker.batch, 1..=1000, found);
     let mail_from = raw.smtp.from.clone();
     let smtp = smtp(raw.smtp, found);
+    let sms = strangers::sms(raw.sms, found);
+    let outbound = strangers::outbound(raw.outbound, found);
+    let breached = strangers::breached(raw.breached_passwords, found);
     let passwords = passwords(&raw.passwords, found);
     let limits = limits(&raw.limits, found);
     if let Err(error) = EnvFilter::try_new(&raw.logging.level) {
@@ -112,6 +118,9 @@ pub(super) fn check(raw: Raw, merged: toml::Table) -> Result<Config, Problems> {
         worker: raw.worker,
         smtp,
         mail_from,
+        sms,
+        outbound,
+        breached,
         passwords,
         limits,
         logging: raw.logging,
@@ -119,7 +128,7 @@ pub(super) fn check(raw: Raw, merged: toml::Table) -> Result<Config, Problems> {
     })
 }
 
-fn between<T: PartialOrd + std::fmt::Display>(
+pub(super) fn between<T: PartialOrd + std::fmt::Display>(
     key: &str,
     value: T,
     range: std::ops::RangeInclusive<T>,
@@ -157,12 +166,17 @@ fn trusted_proxies(texts: &[String], problems: &mut Problems) -> Vec<IpNet> {
     texts.iter().filter_map(read).collect()
 }
 
-fn is_set(path: &Path) -> bool {
+pub(super) fn is_set(path: &Path) -> bool {
     !path.as_os_str().is_empty()
 }
 
 /// A secret from the settings or from a file; the last line break of the file does not count.
-fn secret(key: &str, inline: Secret<String>, file: &Path, problems: &mut Problems) -> Option<Secret<String>> {
+pub(super) fn secret(
+    key: &str,
+    inline: Secret<String>,
+    file: &Path,
+    problems: &mut Problems,
+) -> Option<Secret<String>> {
     match (inline.expose().is_empty(), is_set(file)) {
         (true, false) => None,
         (false, false) => Some(inline),

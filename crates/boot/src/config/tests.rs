@@ -169,6 +169,8 @@ fn no_secret_is_ever_shown() {
         ("LATCHKEY_SMTP__HOST", "mail.example.com"),
         ("LATCHKEY_SMTP__USERNAME", "latchkey"),
         ("LATCHKEY_SMTP__PASSWORD", "hunter2"),
+        ("LATCHKEY_SMS__TWILIO__AUTH_TOKEN", "hunter2"),
+        ("LATCHKEY_SMS__VONAGE__API_SECRET", "hunter2"),
     ]);
 
     let shown = config.effective();
@@ -205,4 +207,75 @@ fn the_public_url_is_kept_in_one_spelling() {
     for bad in ["auth.example.com", "ftp://x", "https://u@x", "https://x?y", "https://x#y", ""] {
         assert_eq!(problems(load(&sources(&[("LATCHKEY_PUBLIC_URL", bad)]))), ["public_url"], "{bad}");
     }
+}
+
+#[test]
+fn nobody_is_reached_by_sms_until_a_carrier_is_named_whole() {
+    assert!(matches!(with(&[]).sms, Sms::None));
+    let twilio = [
+        ("LATCHKEY_SMS__DRIVER", "twilio"),
+        ("LATCHKEY_SMS__SENDER", "+15005550006"),
+        ("LATCHKEY_SMS__TWILIO__ACCOUNT_SID", "AC1"),
+        ("LATCHKEY_SMS__TWILIO__AUTH_TOKEN", "token"),
+    ];
+    match with(&twilio).sms {
+        Sms::Twilio(settings) => {
+            assert_eq!(settings.base_url, "https://api.twilio.com");
+            assert_eq!((settings.sender.as_str(), settings.auth_token.expose().as_str()), ("+15005550006", "token"));
+        }
+        other => panic!("{other:?}"),
+    }
+    let vonage = [
+        ("LATCHKEY_SMS__DRIVER", "vonage"),
+        ("LATCHKEY_SMS__SENDER", "Acme"),
+        ("LATCHKEY_SMS__BASE_URL", "https://sms.example.com/v/"),
+        ("LATCHKEY_SMS__VONAGE__API_KEY", "key"),
+        ("LATCHKEY_SMS__VONAGE__API_SECRET", "secret"),
+    ];
+    assert!(matches!(with(&vonage).sms, Sms::Vonage(settings) if settings.base_url == "https://sms.example.com/v"));
+
+    let lacking = problems(load(&sources(&twilio[..1])));
+    assert_eq!(lacking, ["sms.sender", "sms.twilio.account_sid", "sms.twilio.auth_token"]);
+    assert_eq!(problems(load(&sources(&vonage[..4]))), ["sms.vonage.api_secret"]);
+    assert_eq!(problems(load(&sources(&[("LATCHKEY_SMS__DRIVER", "pigeon")]))), ["sms.driver"]);
+    let evil = [twilio[0], twilio[1], ("LATCHKEY_SMS__TWILIO__ACCOUNT_SID", "../x"), twilio[3]];
+    assert_eq!(problems(load(&sources(&evil))), ["sms.twilio.account_sid"]);
+}
+
+#[test]
+fn strangers_are_called_in_public_and_over_tls_unless_it_is_a_developers_machine() {
+    let config = with(&[
+        ("LATCHKEY_OUTBOUND__ALLOW_CIDRS", "10.20.0.0/16, 10.30.0.1"),
+        ("LATCHKEY_OUTBOUND__PORTS", "443,8443"),
+        ("LATCHKEY_OUTBOUND__DNS_SERVERS", "9.9.9.9, [2620:fe::fe]:5353"),
+    ]);
+
+    assert_eq!(config.outbound.allow_cidrs, ["10.20.0.0/16".parse().unwrap(), "10.30.0.1/32".parse().unwrap()]);
+    assert_eq!(config.outbound.ports, Some(vec![443, 8443]));
+    assert_eq!(config.outbound.dns_servers, ["9.9.9.9:53".parse().unwrap(), "[2620:fe::fe]:5353".parse().unwrap()]);
+    assert!(!config.outbound.allow_http);
+    let dev = config.for_development().outbound;
+    assert!(dev.allow_http && dev.ports.is_none());
+    assert!(dev.allow_cidrs.contains(&"127.0.0.0/8".parse().unwrap()));
+
+    let wrong = [
+        ("LATCHKEY_OUTBOUND__ALLOW_CIDRS", "example.com"),
+        ("LATCHKEY_OUTBOUND__PORTS", "0"),
+        ("LATCHKEY_OUTBOUND__DNS_SERVERS", "dns.example"),
+        ("LATCHKEY_OUTBOUND__TIMEOUT_SECONDS", "0"),
+        ("LATCHKEY_BREACHED_PASSWORDS__RANGE_API", "api.example"),
+        ("LATCHKEY_BREACHED_PASSWORDS__FILE", "/nowhere"),
+    ];
+    let mut found = problems(load(&sources(&wrong)));
+    found.sort();
+    let mut expected = [
+        "outbound.allow_cidrs",
+        "outbound.ports",
+        "outbound.dns_servers",
+        "outbound.timeout_seconds",
+        "breached_passwords.range_api",
+        "breached_passwords.file",
+    ];
+    expected.sort_unstable();
+    assert_eq!(found, expected);
 }
