@@ -13,6 +13,7 @@ pub mod random;
 pub mod seal;
 pub mod secret_key;
 pub mod strict_json;
+pub mod totp;
 
 mod base62;
 mod secret;

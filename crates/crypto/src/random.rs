@@ -25,6 +25,17 @@ pub fn code6() -> Secret<String> {
     Secret::new(code6_from(|| u32::from_le_bytes(bytes())))
 }
 
+/// Draws a backup code: forty bits as `xxxx-xxxx`, in Crockford's alphabet, which has no look-alikes.
+pub fn backup_code() -> Secret<String> {
+    // 32 characters: five bits each, so none is likelier than another.
+    const ALPHABET: &[u8; 32] = b"0123456789abcdefghjkmnpqrstvwxyz";
+    let mut raw = bytes::<8>();
+    let mut code: String = raw.iter().map(|byte| char::from(ALPHABET[usize::from(byte & 31)])).collect();
+    raw.zeroize();
+    code.insert(4, '-');
+    Secret::new(code)
+}
+
 /// Draws `length` characters of base62, each equally likely.
 pub fn base62(length: usize) -> Secret<String> {
     let mut text = String::with_capacity(length);
@@ -84,6 +95,17 @@ mod tests {
 
         assert!(codes.iter().all(|c| c.len() == 6 && c.bytes().all(|b| b.is_ascii_digit())));
         assert!(codes.len() > 950);
+    }
+
+    #[test]
+    fn backup_codes_have_their_form_and_use_their_whole_alphabet() {
+        let codes: HashSet<String> = (0..1000).map(|_| backup_code().expose().clone()).collect();
+        let seen: HashSet<char> = codes.iter().flat_map(|code| code.chars()).collect();
+
+        assert_eq!(codes.len(), 1000);
+        assert!(codes.iter().all(|code| code.len() == 9 && code.as_bytes()[4] == b'-'));
+        assert_eq!(seen.len(), 33);
+        assert!(!seen.iter().any(|c| "ilou".contains(*c) || c.is_uppercase()));
     }
 
     #[test]
