@@ -15,7 +15,7 @@ both! {
         reply.is(200, json!({
             "response": {
                 "object": "sign_in_attempt", "status": "complete", "identifier": "alice@example.com",
-                "supported_strategies": [], "supported_identifiers": ["email_address"], "user_data": {},
+                "supported_strategies": ["passkey"], "supported_identifiers": ["email_address"], "user_data": {},
                 "created_session_id": reply.str("/client/sessions/0/id"), "current_challenge_id": null,
             },
             "client": { "sign_in": null, "sessions": [{ "status": "active", "user_id": alice.id }] },
@@ -30,11 +30,11 @@ both! {
         let alice = app.user("alice").created().await;
         let browser = app.anyone();
         let empty = browser.post("/v1/client/sign-ins", json!({})).await;
-        empty.is(200, json!({ "response": { "status": "needs_identifier", "identifier": null, "supported_strategies": [] } }));
+        empty.is(200, json!({ "response": { "status": "needs_identifier", "identifier": null, "supported_strategies": ["passkey"] } }));
 
         let path = open_sign_in(&browser, &alice.email).await;
         browser.get(&path).await.is(200, json!({
-            "status": "needs_first_factor", "supported_strategies": ["password", "email_code"], "user_data": {},
+            "status": "needs_first_factor", "supported_strategies": ["password", "email_code", "reset_password_email_code", "ticket", "passkey"], "user_data": {},
             "transferable_to_signup": false, "enterprise_connection_id": null,
         }));
         let open = challenge(&browser, &path, "password").await;

@@ -136,7 +136,7 @@ both! {
         let browser = app.anyone();
         let path = open_sign_in(&browser, &alice.email).await;
 
-        browser.get(&path).await.is(200, json!({ "supported_strategies": ["password"] }));
+        browser.get(&path).await.is(200, json!({ "supported_strategies": ["password", "reset_password_email_code", "ticket", "passkey"] }));
         browser.post(format!("{path}/challenges"), json!({ "strategy": "email_code" })).await.is_refused(422, "strategy_not_supported");
         let begun = browser.post("/v1/client/sign-ins", json!({ "identifier": alice.email, "strategy": "email_code" })).await;
         begun.is_refused(422, "strategy_not_supported");
@@ -158,7 +158,7 @@ both! {
 
         let path = open_sign_in(&browser, "annlee").await;
 
-        browser.get(&path).await.is(200, json!({ "supported_strategies": ["password"], "supported_identifiers": ["email_address", "username"] }));
+        browser.get(&path).await.is(200, json!({ "supported_strategies": ["password", "ticket", "passkey"], "supported_identifiers": ["email_address", "username"] }));
         browser.post(format!("{path}/challenges"), json!({ "strategy": "email_code" })).await.is_refused(422, "strategy_not_supported");
         let open = challenge(&browser, &path, "password").await;
         browser.post(format!("{open}/answer"), json!({ "password": PASSWORD })).await.has_status(200);

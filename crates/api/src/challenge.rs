@@ -97,8 +97,10 @@ impl Challenge {
             Parent::SignIn(id) => sign_in_id = Some(id),
             Parent::SignUp(id) => sign_up_id = Some(id),
             Parent::EmailAddress(id) => email_address_id = Some(id),
-            Parent::Session(_) => {}
+            Parent::Session(_) | Parent::PhoneNumber(_) | Parent::User(_) => {}
         }
+        let registers = matches!(challenge.parent, Parent::User(_));
+        let options = challenge.options.as_ref().and_then(|o| o.as_object()).cloned().map(OpenObject);
         Self {
             id: challenge.id,
             object: ChallengeTag("challenge"),
@@ -111,11 +113,11 @@ impl Challenge {
             status: ChallengeStatusWord(challenge.status_at(now).as_str()),
             attempts: challenge.attempts,
             expire_at: challenge.expire_at,
-            nonce: None,
+            nonce: challenge.nonce.clone(),
             external_verification_redirect_url: None,
             error: challenge.error.as_deref().map(ChallengeError::of),
-            creation_options: None,
-            request_options: None,
+            creation_options: options.clone().filter(|_| registers),
+            request_options: options.filter(|_| !registers),
             enterprise_connection_id: None,
             created_at: challenge.created_at,
             updated_at: challenge.updated_at,

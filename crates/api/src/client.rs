@@ -5,7 +5,7 @@ use crate::sign_in::SignIn;
 use crate::sign_up::SignUp;
 use crate::words::{self, words};
 use domain::settings::Settings;
-use domain::user::{Person, User};
+use domain::user::Person;
 use domain::{ClientId, SessionId, Timestamp};
 use serde::Serialize;
 use utoipa::ToSchema;
@@ -45,7 +45,7 @@ pub struct Client {
 #[derive(Debug, Clone, Copy, Default)]
 pub struct Attempts<'a> {
     /// The sign-in, with the person it is about once that is known.
-    pub sign_in: Option<(&'a domain::sign_in::SignIn, Option<&'a User>)>,
+    pub sign_in: Option<(&'a domain::sign_in::SignIn, Option<&'a Person>)>,
     /// The sign-up.
     pub sign_up: Option<&'a domain::sign_up::SignUp>,
 }
@@ -68,7 +68,7 @@ impl Client {
                 .iter()
                 .map(|(session, person)| Session::with_user(session, person, settings, now))
                 .collect(),
-            sign_in: sign_in.map(|(attempt, user)| SignIn::new(attempt, user, settings, now)),
+            sign_in: sign_in.map(|(attempt, person)| SignIn::new(attempt, person, settings, now)),
             sign_up: sign_up.map(|attempt| SignUp::new(attempt, settings, now)),
             last_active_session_id: client.last_active_session_id,
             created_at: client.created_at,

@@ -219,7 +219,7 @@ impl From<&Settings> for AuthConfig {
         let attributes = &settings.attribute_settings;
         Self {
             first_factors,
-            second_factors: Vec::new(),
+            second_factors: settings.second_factors().into_iter().map(|s| s.as_str()).collect(),
             identifier_requirements: IdentifierRequirements {
                 email_address: requirement(&attributes.email_address),
                 phone_number: requirement(&attributes.phone_number),

@@ -2,8 +2,8 @@
 
 use crate::words::{self, words};
 use domain::settings::{
-    AttackProtection, AttributeSettings, MultiFactor, OrganizationSettings, Paths, Restrictions, SessionSettings,
-    SignUpMode, SigningKeySettings, TestMode,
+    AttackProtection, AttributeSettings, AuthenticationStrategies, MultiFactor, OrganizationSettings, Paths,
+    Restrictions, SessionSettings, SignUpMode, SigningKeySettings, TestMode,
 };
 use serde::Serialize;
 use utoipa::ToSchema;
@@ -46,6 +46,15 @@ pub struct InstanceSettings {
     pub organizations: OrganizationSettings,
     /// Second factors.
     pub multi_factor: MultiFactor,
+    /// Strategies with settings of their own.
+    #[schema(required = false)]
+    pub authentication_strategies: AuthenticationStrategies,
+    /// Whether a sign-up must accept the terms.
+    #[schema(required = false)]
+    pub require_legal_accepted: bool,
+    /// Whether people may delete their own account.
+    #[schema(required = false)]
+    pub delete_self_enabled: bool,
     /// Browser origins that may call with cookies.
     #[schema(required = false)]
     pub allowed_origins: Vec<String>,
@@ -72,6 +81,9 @@ impl From<&domain::environment::Environment> for InstanceSettings {
             signing_keys: settings.signing_keys,
             organizations: settings.organizations,
             multi_factor: settings.multi_factor,
+            authentication_strategies: settings.authentication_strategies,
+            require_legal_accepted: settings.require_legal_accepted,
+            delete_self_enabled: settings.delete_self_enabled,
             allowed_origins: settings.allowed_origins,
             audit_log_retention_days: settings.audit_log_retention_days,
         }

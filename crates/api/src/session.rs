@@ -112,7 +112,7 @@ impl Session {
             organization: None,
             expire_at: session.expire_at,
             abandon_at: session.abandon_at,
-            actor: None,
+            actor: session.actor.clone().map(OpenObject),
             latest_activity: SessionActivity::from(&session.activity),
             user: None,
             created_at: session.created_at,

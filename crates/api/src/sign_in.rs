@@ -4,7 +4,7 @@ use crate::open::OpenObject;
 use crate::words::{self, words};
 use domain::settings::Settings;
 use domain::sign_in::SignInStatus;
-use domain::user::User;
+use domain::user::Person;
 use domain::{ChallengeId, SessionId, SignInId, Timestamp};
 use serde::Serialize;
 use serde_json::{Map, Value};
@@ -65,10 +65,15 @@ pub struct SignIn {
 
 impl SignIn {
     /// The attempt at this time; the person shows only where enumeration protection is off.
-    pub fn new(attempt: &domain::sign_in::SignIn, user: Option<&User>, settings: &Settings, now: Timestamp) -> Self {
+    pub fn new(
+        attempt: &domain::sign_in::SignIn,
+        person: Option<&Person>,
+        settings: &Settings,
+        now: Timestamp,
+    ) -> Self {
         let status = attempt.status_at(now);
         let transferable = status == SignInStatus::Transferable;
-        let shown = user.filter(|_| !settings.attack_protection.enumeration_protection);
+        let shown = person.filter(|_| !settings.attack_protection.enumeration_protection);
         Self {
             id: attempt.id,
             object: SignInTag("sign_in_attempt"),
@@ -78,7 +83,11 @@ impl SignIn {
                 .into_iter()
                 .map(|k| IdentifierWord(k.as_str()))
                 .collect(),
-            supported_strategies: attempt.supported_strategies(now, settings).into_iter().map(|s| s.as_str()).collect(),
+            supported_strategies: attempt
+                .supported_strategies(now, settings, person)
+                .into_iter()
+                .map(|s| s.as_str())
+                .collect(),
             enterprise_connection_id: None,
             transferable_to_signup: transferable,
             target_flow: transferable.then_some(FlowWord("sign_up")),
@@ -91,7 +100,8 @@ impl SignIn {
     }
 }
 
-fn glimpse(user: &User) -> OpenObject {
+fn glimpse(person: &Person) -> OpenObject {
+    let user = &person.user;
     OpenObject(Map::from_iter([
         ("first_name".to_owned(), Value::from(user.first_name.clone())),
         ("last_name".to_owned(), Value::from(user.last_name.clone())),

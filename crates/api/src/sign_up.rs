@@ -94,7 +94,7 @@ impl SignUp {
             target_flow: transferable.then_some(FlowWord("sign_in")),
             username: attempt.username.as_ref().map(|name| name.as_str().to_owned()),
             email_address: attempt.email_address.as_ref().map(|email| email.as_str().to_owned()),
-            phone_number: None,
+            phone_number: attempt.phone_number.as_ref().map(|number| number.as_str().to_owned()),
             first_name: attempt.first_name.clone(),
             last_name: attempt.last_name.clone(),
             password_enabled: attempt.password_digest.is_some(),

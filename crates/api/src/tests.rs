@@ -48,7 +48,7 @@ fn person() -> Person {
         created_at: NOW,
         updated_at: NOW,
     };
-    Person { user, email_addresses: vec![address] }
+    Person { email_addresses: vec![address], ..Person::bare(user) }
 }
 
 fn session() -> domain::session::Session {
@@ -61,7 +61,8 @@ fn session() -> domain::session::Session {
         last_active_at: NOW,
         expire_at: NOW + minutes(60),
         abandon_at: NOW + minutes(60),
-        factors: Factors { first: Strategy::Password, first_at: NOW, second_at: None },
+        factors: Factors::first(Strategy::Password, NOW),
+        actor: None,
         was_test: false,
         activity: Activity::seen(id(), "203.0.113.9".parse().ok(), None),
         created_at: NOW,
@@ -271,7 +272,7 @@ fn a_lock_shows_only_while_it_lasts() {
 #[test]
 fn a_sign_in_tells_nothing_of_the_person_under_enumeration_protection() {
     let mut settings = settings();
-    let user = person().user;
+    let user = person();
     assert_eq!(to_json(&SignIn::new(&sign_in(), Some(&user), &settings, NOW))["user_data"], json!({}));
     settings.attack_protection.enumeration_protection = false;
     assert_eq!(to_json(&SignIn::new(&sign_in(), Some(&user), &settings, NOW))["user_data"]["first_name"], json!("Ann"));

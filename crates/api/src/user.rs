@@ -2,10 +2,12 @@
 
 use crate::email_address::EmailAddress;
 use crate::open::{Metadata, OpenObject};
+use crate::passkey::Passkey;
+use crate::phone_number::PhoneNumber;
 use crate::words::{self, words};
 use domain::settings::Settings;
 use domain::user::Person;
-use domain::{EmailAddressId, Timestamp, UserId};
+use domain::{EmailAddressId, PhoneNumberId, Timestamp, UserId};
 use serde::Serialize;
 use utoipa::ToSchema;
 
@@ -43,17 +45,17 @@ pub struct User {
     /// The address that mails go to.
     pub primary_email_address_id: Option<EmailAddressId>,
     /// The number that messages go to.
-    pub primary_phone_number_id: Option<String>,
+    pub primary_phone_number_id: Option<PhoneNumberId>,
     /// The e-mail addresses, oldest first.
     pub email_addresses: Vec<EmailAddress>,
-    /// The phone numbers.
-    pub phone_numbers: Vec<OpenObject>,
+    /// The phone numbers, oldest first.
+    pub phone_numbers: Vec<PhoneNumber>,
     /// The linked social accounts.
     pub external_accounts: Vec<OpenObject>,
     /// The linked enterprise accounts.
     pub enterprise_accounts: Vec<OpenObject>,
-    /// The passkeys.
-    pub passkeys: Vec<OpenObject>,
+    /// The passkeys, newest first.
+    pub passkeys: Vec<Passkey>,
     /// How many passkeys there are.
     #[schema(minimum = 0)]
     pub passkey_count: u32,
@@ -105,6 +107,7 @@ impl User {
     pub fn for_bapi(person: &Person, settings: &Settings, now: Timestamp) -> Self {
         let user = &person.user;
         let lock = user.live_lock(now);
+        let factors = person.factor_summary();
         Self {
             id: user.id,
             object: UserTag("user"),
@@ -115,25 +118,25 @@ impl User {
             image_url: None,
             has_image: false,
             primary_email_address_id: user.primary_email_address_id,
-            primary_phone_number_id: None,
+            primary_phone_number_id: user.primary_phone_number_id,
             email_addresses: person.email_addresses.iter().map(EmailAddress::from).collect(),
-            phone_numbers: Vec::new(),
+            phone_numbers: PhoneNumber::all(person),
             external_accounts: Vec::new(),
             enterprise_accounts: Vec::new(),
-            passkeys: Vec::new(),
-            passkey_count: 0,
+            passkeys: person.passkeys.iter().map(Passkey::from).collect(),
+            passkey_count: u32::try_from(person.passkeys.len()).unwrap_or(u32::MAX),
             password_enabled: user.password_digest.is_some(),
-            two_factor_enabled: false,
-            totp_enabled: false,
-            backup_code_enabled: false,
-            mfa_enabled_at: None,
-            mfa_disabled_at: None,
+            two_factor_enabled: factors.two_factor(),
+            totp_enabled: factors.totp,
+            backup_code_enabled: factors.backup_code,
+            mfa_enabled_at: user.mfa_enabled_at,
+            mfa_disabled_at: user.mfa_disabled_at,
             banned: user.banned,
             locked: lock.is_some(),
             lockout_expires_at: lock.and_then(|l| l.until),
             last_sign_in_at: user.last_sign_in_at,
             last_active_at: user.last_active_at,
-            delete_self_enabled: settings.delete_self_enabled,
+            delete_self_enabled: settings.delete_self_enabled && user.delete_self_enabled,
             locale: user.locale.clone(),
             public_metadata: user.public_metadata.clone().into(),
             private_metadata: user.private_metadata.clone().into(),

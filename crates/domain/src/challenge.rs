@@ -1,16 +1,13 @@
 //! One proof that is asked for: issued, answered a few times at most, over.
 
 use crate::code::{self, Code};
-use crate::id::{ChallengeId, EmailAddressId, SessionId, SignInId, SignUpId};
+use crate::id::{ChallengeId, EmailAddressId, PhoneNumberId, SessionId, SignInId, SignUpId, UserId};
 use crate::strategy::Strategy;
 use crate::time::{Timestamp, minutes};
 use std::time::Duration;
 
 /// How long a challenge may be answered.
 pub const LIFETIME: Duration = minutes(10);
-/// Wrong answers after which a challenge fails.
-pub const MAX_ATTEMPTS: u32 = 5;
-
 /// What a challenge belongs to.
 #[derive(Debug, Clone, Copy, PartialEq, Eq, Hash)]
 pub enum Parent {
@@ -20,8 +17,12 @@ pub enum Parent {
     SignUp(SignUpId),
     /// An address of a signed-in person.
     EmailAddress(EmailAddressId),
+    /// A phone number of a signed-in person.
+    PhoneNumber(PhoneNumberId),
     /// A session that proves a factor anew.
     Session(SessionId),
+    /// A signed-in person who registers a passkey.
+    User(UserId),
 }
 
 impl Parent {
@@ -31,7 +32,9 @@ impl Parent {
             Self::SignIn(_) => "sign_in",
             Self::SignUp(_) => "sign_up",
             Self::EmailAddress(_) => "email_address",
+            Self::PhoneNumber(_) => "phone_number",
             Self::Session(_) => "session",
+            Self::User(_) => "user",
         }
     }
     /// The parent's id.
@@ -40,7 +43,9 @@ impl Parent {
             Self::SignIn(id) => id.to_string(),
             Self::SignUp(id) => id.to_string(),
             Self::EmailAddress(id) => id.to_string(),
+            Self::PhoneNumber(id) => id.to_string(),
             Self::Session(id) => id.to_string(),
+            Self::User(id) => id.to_string(),
         }
     }
     /// Reads the two columns of the tables.
@@ -49,7 +54,9 @@ impl Parent {
             "sign_in" => id.parse().ok().map(Self::SignIn),
             "sign_up" => id.parse().ok().map(Self::SignUp),
             "email_address" => id.parse().ok().map(Self::EmailAddress),
+            "phone_number" => id.parse().ok().map(Self::PhoneNumber),
             "session" => id.parse().ok().map(Self::Session),
+            "user" => id.parse().ok().map(Self::User),
             _ => None,
         }
     }
@@ -132,10 +139,20 @@ pub struct Challenge {
     pub attempts: u32,
     /// Until when it may be answered.
     pub expire_at: Timestamp,
-    /// The canonical form of the address that is proven, for codes.
+    /// What is proven: the canonical form of the address, or the number, that something was sent to.
     pub target: Option<String>,
     /// The keyed hash of the code; `None` when no code would be right.
     pub code_mac: Option<Vec<u8>>,
+    /// What names the challenge to whoever polls or answers it; proves nothing.
+    pub nonce: Option<String>,
+    /// The hash of the ticket inside a mailed link; the ticket itself is in the mail alone.
+    pub ticket_hash: Option<Vec<u8>>,
+    /// Where the click of a mailed link lands.
+    pub redirect_url: Option<String>,
+    /// What a ceremony was begun with, as its library keeps it; never shown.
+    pub state: Option<String>,
+    /// What the browser's authenticator is asked with.
+    pub options: Option<serde_json::Value>,
     /// The last failure.
     pub error: Option<String>,
     /// When it was issued.
@@ -182,6 +199,11 @@ impl Challenge {
             expire_at: now + LIFETIME,
             target: None,
             code_mac: None,
+            nonce: None,
+            ticket_hash: None,
+            redirect_url: None,
+            state: None,
+            options: None,
             error: None,
             created_at: now,
             updated_at: now,
@@ -210,12 +232,32 @@ impl Challenge {
     /// Whether one more answer may be counted: those that are being looked at elsewhere count as well.
     pub fn reservable(&self, now: Timestamp) -> Result<(), NotAnswerable> {
         self.answerable(now)?;
-        if self.attempts >= MAX_ATTEMPTS { Err(NotAnswerable::Failed) } else { Ok(()) }
+        if self.attempts >= self.strategy.max_attempts() { Err(NotAnswerable::Failed) } else { Ok(()) }
     }
 
     /// Counts an answer before it is looked at, so that answers in parallel cannot pass the limit.
     pub fn count_attempt(&mut self, now: Timestamp) {
         self.attempts += 1;
+        self.updated_at = now;
+    }
+
+    /// Takes an answer back that was counted and could not be looked at.
+    pub fn uncount_attempt(&mut self, now: Timestamp) {
+        self.attempts = self.attempts.saturating_sub(1);
+        self.updated_at = now;
+    }
+
+    /// Takes a right answer that belongs to the other flow.
+    pub fn transfer(&mut self, now: Timestamp) {
+        self.status = ChallengeStatus::Transferable;
+        self.error = None;
+        self.updated_at = now;
+    }
+
+    /// Fails for good, whatever tries are left.
+    pub fn fail(&mut self, why: Code, now: Timestamp) {
+        self.status = ChallengeStatus::Failed;
+        self.error = Some(why.name.to_owned());
         self.updated_at = now;
     }
 
@@ -229,9 +271,10 @@ impl Challenge {
     /// Takes a wrong answer, already counted; the last one fails the challenge. Says which code the caller reads.
     pub fn refuse(&mut self, wrong: Code, now: Timestamp) -> Code {
         self.updated_at = now;
-        let code = if self.attempts >= MAX_ATTEMPTS {
+        let code = if self.attempts >= self.strategy.max_attempts() {
             self.status = ChallengeStatus::Failed;
-            code::VERIFICATION_FAILED
+            // A ceremony has one try: its own error says more than that the tries are over.
+            if self.strategy.max_attempts() == 1 { wrong } else { code::VERIFICATION_FAILED }
         } else {
             wrong
         };

@@ -45,6 +45,8 @@ codes! {
     PARAM_VALUE_INVALID "form_param_value_invalid" "A parameter is well-formed, but its value is not acceptable." "One of the fields has a value that is not possible.";
     PARAM_UNKNOWN "form_param_unknown" "The parameter is not known here, or switched off for this environment." "The request holds a field that is not expected.";
     NOT_A_MEMBER "not_a_member" "The person is not a member of this organization." "You are not a member of this organization.";
+    PARAM_INVALID "form_param_invalid" "A parameter does not hold what its purpose needs." "One of the fields is not complete.";
+    CAPTCHA_INVALID "captcha_invalid" "The captcha's proof is missing, or its provider refused it." "Please confirm that you are not a robot.";
     METADATA_TOO_LARGE "metadata_too_large" "Metadata may have 8 KiB per bucket." "The additional data is too large.";
     TEST_IDENTIFIER_FORBIDDEN "test_identifier_forbidden" "Test addresses are refused in this environment." "This address cannot be used.";
 
@@ -60,6 +62,7 @@ codes! {
     USER_BANNED "user_banned" "The user is banned." "This account is blocked.";
     USER_LOCKED "user_locked" "Locked, by too many failures or by an operator." "This account is locked. Please try again later.";
     REVERIFICATION_REQUIRED "reverification_required" "A factor must have been proven within the last 10 minutes." "Please confirm that it is you.";
+    ACTOR_SESSION_FORBIDDEN "actor_session_forbidden" "An impersonation session may not do this." "This is not possible while acting as somebody else.";
     ALREADY_SIGNED_IN "identifier_already_signed_in" "This user is signed in on this client already, and the environment allows one session." "You are signed in already.";
 
     // Sign-in
@@ -69,13 +72,22 @@ codes! {
     IDENTIFIER_NOT_FOUND "form_identifier_not_found" "Nobody is known by this identifier." "No account was found.";
     PASSWORD_INCORRECT "form_password_incorrect" "The password is wrong, or nobody is known by this identifier." "The password is not right. Please try again.";
     PASSWORD_VALIDATION_FAILED "form_password_validation_failed" "The password must have 8 to 1024 characters and must not be a common one." "Please choose another password: 8 characters or more, and not one that many people use.";
+    PASSWORD_PWNED "form_password_pwned" "The password is on a list of breached ones." "This password has been seen in a data breach. Please choose another.";
+    NEEDS_NEW_PASSWORD "needs_new_password" "A new password is due before anything else." "Please choose a new password first.";
+    NOT_IN_NEEDS_NEW_PASSWORD_STATE "not_in_needs_new_password_state" "No new password is due in this state." "A new password is not needed here.";
     STRATEGY_NOT_SUPPORTED "strategy_not_supported" "The strategy is unknown or not possible in this state." "This way to sign in is not possible here.";
     TRANSFER_NOT_SUPPORTED "transfer_not_supported" "There is nothing on this client to transfer." "Please start again.";
     TICKET_INVALID "ticket_invalid" "The ticket is unknown, used or of another environment." "This link is not valid.";
+    TICKET_EXPIRED "ticket_expired" "The ticket is past its time." "This link has run out.";
+    MAGIC_LINK_EXPIRED "magic_link_expired" "The link was used, is past its time, or is none of ours." "This link does not work any more. Please ask for a new one.";
+    HANDSHAKE_TOKEN_MISSING "handshake_token_missing" "The handshake token is empty." "Please start again.";
+    HANDSHAKE_TOKEN_INVALID "handshake_token_invalid" "The handshake token does not verify, was used, or is expired." "Please start again.";
 
     // Challenges
     CHALLENGE_NOT_FOUND "challenge_not_found" "No such challenge under this parent." "This code request does not exist. Please ask for a new code.";
     CODE_INCORRECT "form_code_incorrect" "The code is wrong." "The code is not right. Please try again.";
+    CODE_ALREADY_USED "form_code_already_used" "The backup code was used before." "This code was used already. Please take another.";
+    CHALLENGE_ALREADY_CONSUMED "challenge_already_consumed" "The registration's challenge is not live any more." "This has run out. Please start again.";
     VERIFICATION_EXPIRED "verification_expired" "The challenge is past its time or was replaced by a newer one." "The code has run out. Please ask for a new one.";
     VERIFICATION_FAILED "verification_failed" "Too many wrong answers; start a new challenge." "Too many wrong tries. Please ask for a new code.";
     VERIFICATION_ALREADY_VERIFIED "verification_already_verified" "This was proven already." "This was confirmed already.";
@@ -86,8 +98,34 @@ codes! {
     SIGN_UP_ALREADY_COMPLETE "sign_up_already_complete" "The sign-up is complete." "You have signed up already.";
     IDENTIFIER_EXISTS "form_identifier_exists" "Somebody has this identifier already." "This is taken already. Please choose another.";
     IDENTIFIER_NOT_ALLOWED "form_identifier_not_allowed" "The environment does not let this identifier sign up." "You cannot sign up with this address.";
+    IDENTIFIER_DISPOSABLE "form_identifier_disposable" "The address is at a throw-away domain." "Please use a lasting e-mail address.";
+    LEGAL_ACCEPTED_REQUIRED "legal_accepted_required" "The terms must be accepted." "Please accept the terms.";
+
+    // Second factors
+    MFA_NOT_ENABLED "mfa_not_enabled" "This second factor is switched off for the environment." "This is not used here.";
+    MFA_ALREADY_VERIFIED "mfa_already_verified" "An authenticator app is enrolled already." "An authenticator app is set up already.";
+    TOTP_NOT_FOUND "totp_not_found" "No authenticator app is enrolled, or no enrolment is open." "No authenticator app is set up.";
+    INCORRECT_CODE "incorrect_code" "The code of the authenticator app is wrong." "The code is not right. Please try again.";
+
+    // Passkeys
+    PASSKEY_NOT_SUPPORTED "passkey_not_supported" "Passkeys are switched off for this environment." "Passkeys are not used here.";
+    PASSKEY_NO_CREDENTIALS "passkey_no_credentials" "The user has no passkey." "No passkey was found for this account.";
+    PASSKEY_ORIGIN_MISMATCH "passkey_origin_mismatch" "The authenticator was asked by another origin." "This passkey was used on another site.";
+    PASSKEY_REPLAYED "passkey_replayed" "The credential is known already, or its counter went backwards." "This passkey cannot be used.";
+    PASSKEY_ATTESTATION_INVALID "passkey_attestation_invalid" "The new credential does not verify." "The passkey could not be set up. Please try again.";
+    PASSKEY_ASSERTION_INVALID "passkey_assertion_invalid" "The assertion does not verify." "The passkey was not accepted. Please try again.";
+    PASSKEY_USER_HANDLE_MISMATCH "passkey_user_handle_mismatch" "The passkey is another user's." "This passkey belongs to another account.";
 
     // Self-service
+    PHONE_NOT_FOUND "phone_not_found" "No such phone number." "This phone number does not exist.";
+    PHONE_NOT_VERIFIED "phone_not_verified" "The number must be verified first." "Please verify this phone number first.";
+    PHONE_RESERVED_FOR_SECOND_FACTOR "phone_reserved_for_second_factor" "The number serves as a second factor." "This number is used to confirm sign-ins. Change that first.";
+    LAST_SIGN_IN_METHOD_NOT_REMOVABLE "last_sign_in_method_not_removable" "It is the only way the user has to sign in." "You need at least one way to sign in. Add another first.";
+    PASSWORD_REQUIRED "password_required" "The environment asks for a password." "A password is needed here.";
+    PASSWORD_NOT_SET "password_not_set" "The user has no password." "There is no password.";
+    DELETE_SELF_DISABLED "delete_self_disabled" "Users may not delete their account here." "Accounts cannot be deleted here.";
+    IMAGE_TOO_LARGE "image_too_large" "The image has more than 10 MiB, or too many pixels." "The image is too large.";
+    IMAGE_TYPE_UNSUPPORTED "image_type_unsupported" "The image is no PNG, JPEG, WebP or GIF that can be read." "Please choose a PNG, JPEG, WebP or GIF image.";
     EMAIL_NOT_FOUND "email_not_found" "No such e-mail address." "This e-mail address does not exist.";
     EMAIL_NOT_VERIFIED "email_not_verified" "The address must be verified first." "Please verify this e-mail address first.";
     PRIMARY_EMAIL_NOT_REMOVABLE "primary_email_not_removable" "Another address must be primary first." "Please make another e-mail address your primary one first.";
@@ -97,6 +135,12 @@ codes! {
     // Backend
     USER_NOT_FOUND "user_not_found" "No such user." "This user does not exist.";
     PASSWORD_HASH_INVALID "password_hash_invalid" "The digest does not parse for the stated hasher, or costs more than we accept." "The imported password cannot be read.";
+    PHONE_NUMBER_NOT_FOUND "phone_number_not_found" "No such phone number." "This phone number does not exist.";
+    SIGN_IN_TOKEN_NOT_FOUND "sign_in_token_not_found" "No such sign-in token." "This sign-in token does not exist.";
+    ACTOR_TOKEN_NOT_FOUND "actor_token_not_found" "No such actor token." "This actor token does not exist.";
+    TICKET_ALREADY_USED "ticket_already_used" "The token was used already." "This token was used already.";
+    SMS_TEMPLATE_NOT_FOUND "sms_template_not_found" "No SMS template has this slug." "This template does not exist.";
+    EMAIL_TEMPLATE_NOT_FOUND "email_template_not_found" "No e-mail template has this slug." "This template does not exist.";
     JWT_TEMPLATE_NOT_FOUND "jwt_template_not_found" "No such JWT template." "This token template does not exist.";
     MESSAGE_NOT_FOUND "message_not_found" "No such message in the inbox." "This message does not exist.";
 }

@@ -125,6 +125,18 @@ ids! {
     MessageId "msg";
     /// A data key of an environment.
     DataKeyId "dk";
+    /// A phone number of a person.
+    PhoneNumberId "phn";
+    /// A passkey of a person.
+    PasskeyId "pkey";
+    /// The secret of an authenticator app.
+    TotpSecretId "totp";
+    /// One backup code.
+    BackupCodeId "bcc";
+    /// A ticket that signs somebody in.
+    SignInTokenId "sit";
+    /// A ticket that lets an operator act as somebody.
+    ActorTokenId "act";
 }
 
 #[cfg(test)]

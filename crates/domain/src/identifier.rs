@@ -1,6 +1,7 @@
 //! What a person types to say who they are.
 
 use crate::email::{Email, EmailRules};
+use crate::phone::Phone;
 use crate::text::Username;
 
 /// Which kind of name an identifier is.
@@ -63,8 +64,18 @@ impl Identifier {
         Self { kind: IdentifierKind::EmailAddress, shown: email.as_str().to_owned(), canonical: email.canonical(rules) }
     }
 
+    /// The identifier that a phone number is.
+    pub fn phone(number: &Phone) -> Self {
+        let text = number.as_str().to_owned();
+        Self { kind: IdentifierKind::PhoneNumber, shown: text.clone(), canonical: text }
+    }
+
     /// Whether it is a test person's.
     pub fn is_test(&self) -> bool {
-        self.kind == IdentifierKind::EmailAddress && Email::parse(&self.shown).is_ok_and(|e| e.is_test())
+        match self.kind {
+            IdentifierKind::EmailAddress => Email::parse(&self.shown).is_ok_and(|e| e.is_test()),
+            IdentifierKind::PhoneNumber => Phone::from_e164(&self.canonical).is_ok_and(|p| p.is_test()),
+            IdentifierKind::Username => false,
+        }
     }
 }

@@ -139,9 +139,15 @@ pub struct Factors {
     pub first_at: Timestamp,
     /// When the second factor was proven, if one was.
     pub second_at: Option<Timestamp>,
+    /// The way of the second factor, if one was proven.
+    pub second: Option<Strategy>,
 }
 
 impl Factors {
+    /// One factor, proven now.
+    pub const fn first(strategy: Strategy, now: Timestamp) -> Self {
+        Self { first: strategy, first_at: now, second_at: None, second: None }
+    }
     /// Seconds since each proof, the claim `fva`: -1 for a second factor that was not proven.
     pub fn ages(&self, now: Timestamp) -> [i64; 2] {
         [now.seconds_since(self.first_at), self.second_at.map_or(-1, |at| now.seconds_since(at))]
@@ -173,6 +179,8 @@ pub struct Session {
     pub was_test: bool,
     /// What was last seen of its device.
     pub activity: Activity,
+    /// Who acts in it in the person's place: the claim `act`, as a backend named the operator.
+    pub actor: Option<serde_json::Map<String, serde_json::Value>>,
     /// When it was made.
     pub created_at: Timestamp,
     /// When it was last changed.
@@ -231,10 +239,20 @@ impl Session {
         Ok(())
     }
 
-    /// Whether a factor was proven recently enough for a sensitive change.
-    pub fn is_fresh(&self, now: Timestamp) -> bool {
-        let proven = self.factors.second_at.unwrap_or(self.factors.first_at);
-        now < proven + STEP_UP_WINDOW
+    /// Whether a factor was proven recently enough for a sensitive change: the second one where the person has
+    /// any, else the first.
+    pub fn is_fresh(&self, two_factor: bool, now: Timestamp) -> bool {
+        let proven = if two_factor { self.factors.second_at } else { Some(self.factors.first_at) };
+        proven.is_some_and(|at| now < at + STEP_UP_WINDOW)
+    }
+
+    /// Notes that a factor was proven now.
+    pub fn prove(&mut self, second: Option<Strategy>, now: Timestamp) {
+        match second {
+            Some(strategy) => (self.factors.second, self.factors.second_at) = (Some(strategy), Some(now)),
+            None => self.factors.first_at = now,
+        }
+        self.updated_at = now;
     }
 }
 
@@ -256,9 +274,10 @@ mod tests {
             last_active_at: now,
             expire_at: now + Duration::from_secs(604_800),
             abandon_at: now + Duration::from_secs(604_800),
-            factors: Factors { first: Strategy::Password, first_at: now, second_at: None },
+            factors: Factors::first(Strategy::Password, now),
             was_test: false,
             activity: Activity::seen(SessionActivityId::new(now, [0; 10]), "203.0.113.77".parse().ok(), None),
+            actor: None,
             created_at: now,
             updated_at: now,
         }

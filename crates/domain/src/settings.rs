@@ -103,7 +103,11 @@ impl Default for AttributeSettings {
                 verify_at_sign_up: true,
                 ..AttributeSetting::optional()
             },
-            phone_number: AttributeSetting::off(),
+            phone_number: AttributeSetting {
+                verifications: vec!["phone_code".into()],
+                verify_at_sign_up: true,
+                ..AttributeSetting::off()
+            },
             username: AttributeSetting::off(),
             first_name: AttributeSetting::optional(),
             last_name: AttributeSetting::optional(),
@@ -378,6 +382,40 @@ impl Default for MultiFactor {
     }
 }
 
+/// Passkeys.
+#[derive(Debug, Clone, PartialEq, Eq, Serialize, Deserialize, ToSchema)]
+#[serde(default, deny_unknown_fields)]
+pub struct PasskeySettings {
+    /// Whether new ones may be enrolled and sign-in offers them; those enrolled go on working.
+    pub enabled: bool,
+    /// The relying party id; null is the host of the FAPI.
+    pub rp_id: Option<String>,
+}
+
+impl Default for PasskeySettings {
+    fn default() -> Self {
+        Self { enabled: true, rp_id: None }
+    }
+}
+
+/// Links by e-mail.
+#[derive(Debug, Clone, Default, PartialEq, Eq, Serialize, Deserialize, ToSchema)]
+#[serde(default, deny_unknown_fields)]
+pub struct EmailLinkSettings {
+    /// Whether the click counts only in the browser that asked for the link.
+    pub require_same_client: bool,
+}
+
+/// Strategies with settings of their own.
+#[derive(Debug, Clone, Default, PartialEq, Eq, Serialize, Deserialize, ToSchema)]
+#[serde(default, deny_unknown_fields)]
+pub struct AuthenticationStrategies {
+    /// Passkeys.
+    pub passkey: PasskeySettings,
+    /// Links by e-mail.
+    pub email_link: EmailLinkSettings,
+}
+
 /// The organization feature.
 #[derive(Debug, Clone, Default, PartialEq, Eq, Serialize, Deserialize, ToSchema)]
 #[serde(default, deny_unknown_fields)]
@@ -416,6 +454,10 @@ pub struct Settings {
     pub organizations: OrganizationSettings,
     /// Second factors.
     pub multi_factor: MultiFactor,
+    /// Strategies with settings of their own.
+    pub authentication_strategies: AuthenticationStrategies,
+    /// Whether a sign-up must accept the terms.
+    pub require_legal_accepted: bool,
     /// Browser origins that may call with cookies.
     pub allowed_origins: Vec<String>,
     /// Whether people may delete their own account.
@@ -440,6 +482,8 @@ impl Default for Settings {
             signing_keys: SigningKeySettings::default(),
             organizations: OrganizationSettings::default(),
             multi_factor: MultiFactor::default(),
+            authentication_strategies: AuthenticationStrategies::default(),
+            require_legal_accepted: false,
             allowed_origins: Vec::new(),
             delete_self_enabled: true,
             audit_log_retention_days: 90,
@@ -506,11 +550,44 @@ impl Settings {
         if attributes.password.enabled {
             strategies.push(Strategy::Password);
         }
-        let by_code = attributes.email_address.verifications.iter().any(|v| v == Strategy::EmailCode.as_str());
-        if kind == IdentifierKind::EmailAddress && attributes.email_address.enabled && by_code {
-            strategies.push(Strategy::EmailCode);
+        if kind == IdentifierKind::EmailAddress && attributes.email_address.enabled {
+            for strategy in [Strategy::EmailCode, Strategy::EmailLink] {
+                if self.takes(&attributes.email_address, strategy) {
+                    strategies.push(strategy);
+                }
+            }
+            if attributes.password.enabled {
+                strategies.push(Strategy::ResetPasswordEmailCode);
+            }
         }
+        let phone = &attributes.phone_number;
+        if kind == IdentifierKind::PhoneNumber && phone.enabled && phone.used_for_first_factor {
+            strategies.push(Strategy::PhoneCode);
+        }
+        strategies.push(Strategy::Ticket);
+        strategies.extend(self.identifying_factors());
         strategies
+    }
+
+    /// The first factors that say by themselves who it is.
+    pub fn identifying_factors(&self) -> Vec<Strategy> {
+        if self.authentication_strategies.passkey.enabled { vec![Strategy::Passkey] } else { Vec::new() }
+    }
+
+    /// Whether an attribute may be proven in this way.
+    pub fn takes(&self, attribute: &AttributeSetting, strategy: Strategy) -> bool {
+        attribute.verifications.iter().any(|v| v == strategy.as_str())
+    }
+
+    /// The second factors that may be enrolled.
+    pub fn second_factors(&self) -> Vec<Strategy> {
+        let multi = &self.multi_factor;
+        let switches = [
+            (multi.totp.enabled, Strategy::Totp),
+            (multi.phone_code.enabled, Strategy::PhoneCode),
+            (multi.backup_codes.enabled, Strategy::BackupCode),
+        ];
+        switches.into_iter().filter(|(on, _)| *on).map(|(_, strategy)| strategy).collect()
     }
 }
 

@@ -4,12 +4,12 @@ use crate::code::{self, Code};
 use crate::environment::EnvironmentKind;
 use crate::origin::OriginPattern;
 use crate::refusal::{Kind, Problem};
-use crate::settings::{Settings, SignUpMode};
+use crate::settings::{AttributeSetting, Settings, SignUpMode};
 use crate::strategy::Strategy;
 use serde_json::{Map, Value};
 
 /// What a backend may set; the other groups have doors of their own.
-const KEYS: [&str; 14] = [
+const KEYS: [&str; 16] = [
     "application_name",
     "support_email",
     "enhanced_email_deliverability",
@@ -21,6 +21,8 @@ const KEYS: [&str; 14] = [
     "sessions",
     "signing_keys",
     "multi_factor",
+    "authentication_strategies",
+    "require_legal_accepted",
     "audit_log_retention_days",
     "allowed_origins",
     "delete_self_enabled",
@@ -78,10 +80,10 @@ impl Settings {
         let protection = &self.attack_protection;
         let longest_token = if kind == EnvironmentKind::Development { 86_400 } else { 3_600 };
         let attributes = &self.attribute_settings;
-        let verifications = [&attributes.email_address, &attributes.phone_number]
-            .into_iter()
-            .flat_map(|a| &a.verifications)
-            .all(|v| Strategy::parse(v).is_some());
+        let known = |setting: &AttributeSetting, ways: &[Strategy]| {
+            setting.verifications.iter().all(|v| ways.iter().any(|way| way.as_str() == v))
+        };
+        let by_mail = known(&attributes.email_address, &[Strategy::EmailCode, Strategy::EmailLink]);
         let checks = [
             (!self.enhanced_email_deliverability, "enhanced_email_deliverability"),
             (self.support_email.as_deref().is_none_or(|e| crate::Email::parse(e).is_ok()), "support_email"),
@@ -119,10 +121,10 @@ impl Settings {
                 "multi_factor.backup_codes.default_count",
             ),
             (!self.multi_factor.required, "multi_factor.required"),
-            (verifications, "attribute_settings.email_address.verifications"),
-            (!attributes.phone_number.enabled, "attribute_settings.phone_number.enabled"),
+            (by_mail, "attribute_settings.email_address.verifications"),
+            (known(&attributes.phone_number, &[Strategy::PhoneCode]), "attribute_settings.phone_number.verifications"),
             (
-                attributes.email_address.enabled || attributes.username.enabled,
+                attributes.email_address.enabled || attributes.phone_number.enabled || attributes.username.enabled,
                 "attribute_settings.email_address.enabled",
             ),
             ((1..=3650).contains(&self.audit_log_retention_days), "audit_log_retention_days"),

@@ -1,11 +1,16 @@
 //! A sign-in attempt: from an identifier to a session.
 
 use crate::code::{self, Code};
-use crate::id::{ChallengeId, ClientId, SessionId, SignInId, UserId};
+use crate::id::{ChallengeId, ClientId, PhoneNumberId, SessionId, SignInId, UserId};
 use crate::identifier::Identifier;
 use crate::settings::Settings;
 use crate::strategy::Strategy;
-use crate::time::{Timestamp, hours};
+use crate::time::{Timestamp, hours, minutes};
+use crate::user::Person;
+use std::time::Duration;
+
+/// How long a proof may be carried over to the other flow.
+pub const TRANSFER_WINDOW: Duration = minutes(10);
 
 /// Where a sign-in stands.
 #[derive(Debug, Clone, Copy, PartialEq, Eq)]
@@ -58,6 +63,17 @@ impl SignInStatus {
     }
 }
 
+/// The first factor, once it was proven.
+#[derive(Debug, Clone, PartialEq, Eq)]
+pub struct FirstProof {
+    /// The way.
+    pub strategy: Strategy,
+    /// When.
+    pub at: Timestamp,
+    /// The number a code was sent to: it does not serve a second time.
+    pub number: Option<PhoneNumberId>,
+}
+
 /// A sign-in attempt.
 #[derive(Debug, Clone, PartialEq, Eq)]
 pub struct SignIn {
@@ -71,6 +87,8 @@ pub struct SignIn {
     pub identifier: Option<Identifier>,
     /// Who it is: pinned by the first proof, so that a later step cannot be about somebody else.
     pub user_id: Option<UserId>,
+    /// The first factor, once proven. A transferable attempt without one was only declared.
+    pub first: Option<FirstProof>,
     /// The challenge that is open.
     pub current_challenge_id: Option<ChallengeId>,
     /// What came of it.
@@ -116,6 +134,7 @@ impl SignIn {
             status,
             identifier,
             user_id: None,
+            first: None,
             current_challenge_id: None,
             created_session_id: None,
             abandon_at: now + hours(24),
@@ -139,13 +158,55 @@ impl SignIn {
         }
     }
 
-    /// The strategies that are possible now: the environment's list for this kind of identifier. With
-    /// enumeration protection nothing about the person shows in it.
-    pub fn supported_strategies(&self, now: Timestamp, settings: &Settings) -> Vec<Strategy> {
-        match (self.status_at(now), &self.identifier) {
-            (SignInStatus::NeedsFirstFactor, Some(identifier)) => settings.first_factors(identifier.kind),
-            _ => Vec::new(),
+    /// The strategies that are possible now. For the first factor it is the environment's list for this kind of
+    /// identifier; with enumeration protection nothing about the person shows in it, without it what the person
+    /// lacks is left out. The second factors are the person's own.
+    pub fn supported_strategies(&self, now: Timestamp, settings: &Settings, person: Option<&Person>) -> Vec<Strategy> {
+        let telling = !settings.attack_protection.enumeration_protection;
+        match self.status_at(now) {
+            SignInStatus::NeedsIdentifier => settings.identifying_factors(),
+            SignInStatus::NeedsFirstFactor => {
+                let Some(identifier) = &self.identifier else { return settings.identifying_factors() };
+                let mut all = settings.first_factors(identifier.kind);
+                if let (true, Some(person)) = (telling, person) {
+                    all.retain(|strategy| match strategy {
+                        Strategy::Password => person.user.password_digest.is_some(),
+                        Strategy::Passkey => !person.passkeys.is_empty(),
+                        Strategy::PhoneCode => person
+                            .phone_numbers
+                            .iter()
+                            .any(|p| p.number.as_str() == identifier.canonical && person.is_first_factor_number(p)),
+                        _ => true,
+                    });
+                }
+                all
+            }
+            SignInStatus::NeedsSecondFactor => {
+                person.map(|p| p.second_factors_after(self.first_number())).unwrap_or_default()
+            }
+            SignInStatus::NeedsNewPassword => vec![Strategy::Password],
+            SignInStatus::Transferable | SignInStatus::Complete | SignInStatus::Abandoned => Vec::new(),
         }
+    }
+
+    /// The number that was the first factor.
+    pub fn first_number(&self) -> Option<PhoneNumberId> {
+        self.first.as_ref().and_then(|first| first.number)
+    }
+
+    /// Notes the first factor: who it is does not change any more.
+    pub fn prove_first(&mut self, user: UserId, proof: FirstProof, now: Timestamp) {
+        self.user_id = Some(user);
+        self.first = Some(proof);
+        self.current_challenge_id = None;
+        self.updated_at = now;
+    }
+
+    /// Goes to its next step.
+    pub fn go_on(&mut self, status: SignInStatus, now: Timestamp) {
+        self.status = status;
+        self.current_challenge_id = None;
+        self.updated_at = now;
     }
 
     /// Ends the attempt with a session.

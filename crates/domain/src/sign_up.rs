@@ -3,6 +3,7 @@
 use crate::code::{self, Code};
 use crate::email::Email;
 use crate::id::{ChallengeId, ClientId, SessionId, SignUpId, UserId};
+use crate::phone::Phone;
 use crate::settings::{AttributeSetting, Settings};
 use crate::strategy::Strategy;
 use crate::text::{Metadata, Username};
@@ -57,6 +58,14 @@ pub struct SignUp {
     pub email_address: Option<Email>,
     /// Whether the address was proven in this attempt.
     pub email_verified: bool,
+    /// The phone number.
+    pub phone_number: Option<Phone>,
+    /// Whether the number was proven in this attempt.
+    pub phone_verified: bool,
+    /// When something was last proven.
+    pub proven_at: Option<Timestamp>,
+    /// Whether the terms were accepted.
+    pub legal_accepted: bool,
     /// The user name.
     pub username: Option<Username>,
     /// The given name.
@@ -143,6 +152,10 @@ impl SignUp {
             status: SignUpStatus::MissingRequirements,
             email_address: None,
             email_verified: false,
+            phone_number: None,
+            phone_verified: false,
+            proven_at: None,
+            legal_accepted: false,
             username: None,
             first_name: None,
             last_name: None,
@@ -175,6 +188,7 @@ impl SignUp {
     fn has(&self, field: &str) -> bool {
         match field {
             "email_address" => self.email_address.is_some(),
+            "phone_number" => self.phone_number.is_some(),
             "username" => self.username.is_some(),
             "first_name" => self.first_name.is_some(),
             "last_name" => self.last_name.is_some(),
@@ -192,17 +206,39 @@ impl SignUp {
     pub fn unverified_fields(&self, settings: &Settings) -> Vec<&'static str> {
         let must = settings.attribute_settings.email_address.verify_at_sign_up
             || settings.attack_protection.enumeration_protection;
-        if self.email_address.is_some() && !self.email_verified && must { vec!["email_address"] } else { Vec::new() }
+        let mut fields = Vec::new();
+        if self.email_address.is_some() && !self.email_verified && must {
+            fields.push("email_address");
+        }
+        let number_must = settings.attribute_settings.phone_number.verify_at_sign_up;
+        if self.phone_number.is_some() && !self.phone_verified && number_must {
+            fields.push("phone_number");
+        }
+        fields
     }
 
     /// The strategies that are possible now.
     pub fn supported_strategies(&self, now: Timestamp, settings: &Settings) -> Vec<Strategy> {
-        let open = self.status_at(now) == SignUpStatus::MissingRequirements;
-        if open && self.unverified_fields(settings).contains(&"email_address") {
-            vec![Strategy::EmailCode]
-        } else {
-            Vec::new()
+        if self.status_at(now) != SignUpStatus::MissingRequirements {
+            return Vec::new();
         }
+        let unverified = self.unverified_fields(settings);
+        let mut strategies = Vec::new();
+        if unverified.contains(&"email_address") {
+            // An address must be provable, whatever an environment has switched off for sign-in.
+            let by_link = settings.takes(&settings.attribute_settings.email_address, Strategy::EmailLink);
+            let by_code = settings.takes(&settings.attribute_settings.email_address, Strategy::EmailCode);
+            if by_code || !by_link {
+                strategies.push(Strategy::EmailCode);
+            }
+            if by_link {
+                strategies.push(Strategy::EmailLink);
+            }
+        }
+        if unverified.contains(&"phone_number") {
+            strategies.push(Strategy::PhoneCode);
+        }
+        strategies
     }
 
     /// Whether nothing is missing any more.
@@ -210,7 +246,7 @@ impl SignUp {
         self.status == SignUpStatus::MissingRequirements
             && self.missing_fields(settings).is_empty()
             && self.unverified_fields(settings).is_empty()
-            && (self.email_address.is_some() || self.username.is_some())
+            && (self.email_address.is_some() || self.phone_number.is_some() || self.username.is_some())
     }
 
     /// Stages another address; a proof of the old one is worth nothing for it.
@@ -220,6 +256,15 @@ impl SignUp {
             self.current_challenge_id = None;
         }
         self.email_address = Some(email);
+    }
+
+    /// Stages another number; a proof of the old one is worth nothing for it.
+    pub fn stage_phone(&mut self, number: Phone) {
+        if self.phone_number.as_ref() != Some(&number) {
+            self.phone_verified = false;
+            self.current_challenge_id = None;
+        }
+        self.phone_number = Some(number);
     }
 
     /// Ends the attempt with a person and a session.

@@ -1,7 +1,11 @@
 //! A person, and what may be done to one.
 
+mod factors;
+
+pub use factors::{FactorSummary, Passkey, PhoneNumber, SecondFactors};
+
 use crate::email::Email;
-use crate::id::{ChallengeId, EmailAddressId, UserId};
+use crate::id::{ChallengeId, EmailAddressId, PhoneNumberId, UserId};
 use crate::text::{Metadata, Username};
 use crate::time::Timestamp;
 use std::time::Duration;
@@ -55,6 +59,20 @@ pub struct User {
     pub password_digest: Option<PasswordDigest>,
     /// The address that mails go to.
     pub primary_email_address_id: Option<EmailAddressId>,
+    /// The number that messages go to.
+    pub primary_phone_number_id: Option<PhoneNumberId>,
+    /// The name of the stored picture.
+    pub image_key: Option<String>,
+    /// The person's handle at authenticators (WebAuthn `user.id`): random, made with the first passkey.
+    pub passkey_handle: Option<[u8; 16]>,
+    /// Whether the person may delete the account, where the environment allows it.
+    pub delete_self_enabled: bool,
+    /// Which factors are enrolled, as last written.
+    pub factors: FactorSummary,
+    /// When a second factor was first enrolled.
+    pub mfa_enabled_at: Option<Timestamp>,
+    /// When the last second factor was last taken away.
+    pub mfa_disabled_at: Option<Timestamp>,
     /// Refused for good.
     pub banned: bool,
     /// Refused for a time.
@@ -109,6 +127,13 @@ impl User {
             last_name: None,
             password_digest: None,
             primary_email_address_id: None,
+            primary_phone_number_id: None,
+            image_key: None,
+            passkey_handle: None,
+            delete_self_enabled: true,
+            factors: FactorSummary::default(),
+            mfa_enabled_at: None,
+            mfa_disabled_at: None,
             banned: false,
             lock: None,
             last_sign_in_at: None,
@@ -176,9 +201,26 @@ pub struct Person {
     pub user: User,
     /// The addresses, oldest first.
     pub email_addresses: Vec<EmailAddress>,
+    /// The phone numbers, oldest first.
+    pub phone_numbers: Vec<PhoneNumber>,
+    /// The passkeys that were not removed, newest first.
+    pub passkeys: Vec<Passkey>,
+    /// The second factors that are no phone number.
+    pub second: SecondFactors,
 }
 
 impl Person {
+    /// A person with nothing but a row.
+    pub fn bare(user: User) -> Self {
+        Self {
+            user,
+            email_addresses: Vec::new(),
+            phone_numbers: Vec::new(),
+            passkeys: Vec::new(),
+            second: SecondFactors::default(),
+        }
+    }
+
     /// The primary address.
     pub fn primary_email(&self) -> Option<&EmailAddress> {
         let id = self.user.primary_email_address_id?;
@@ -188,6 +230,7 @@ impl Person {
     /// How many ways there are to be found at sign-in.
     pub fn identifiers(&self) -> usize {
         self.email_addresses.len()
+            + self.phone_numbers.len()
             + usize::from(self.user.username.is_some())
             + usize::from(self.user.external_id.is_some())
     }
@@ -198,7 +241,9 @@ impl Person {
         let mut text = String::new();
         let names =
             [user.username.as_ref().map(Username::as_str), user.first_name.as_deref(), user.last_name.as_deref()];
-        for part in self.email_addresses.iter().map(|e| e.email.as_str()).chain(names.into_iter().flatten()) {
+        let addresses = self.email_addresses.iter().map(|e| e.email.as_str());
+        let numbers = self.phone_numbers.iter().map(|p| p.number.as_str());
+        for part in addresses.chain(numbers).chain(names.into_iter().flatten()) {
             text.push_str(&part.to_lowercase());
             // A separator no search text can hold, so that a match never spans two fields.
             text.push('\n');

@@ -7,7 +7,7 @@ use crate::tenancy::Tenant;
 use crate::{Engine, StorageError};
 use crypto::Secret;
 use domain::challenge::{Challenge, NotAnswerable, Parent, Step};
-use domain::code::{self, Code};
+use domain::code::{self, CODE_INCORRECT, Code};
 use domain::strategy::Strategy;
 use domain::{ChallengeId, Context, Kind, Timestamp, Verdict};
 use storage::Tx;
@@ -40,12 +40,11 @@ pub(crate) async fn issue_code(
     tx: &mut Tx<'_>,
     cx: &Context,
     tenant: &Tenant,
-    parent: Parent,
-    step: Step,
+    (parent, step, strategy): (Parent, Step, Strategy),
     target: CodeTarget<'_>,
 ) -> Result<Challenge, StorageError> {
     storage::challenges::supersede(tx, cx.env, &parent, cx.now).await?;
-    let mut challenge = Challenge::issue(cx.id(), parent, Strategy::EmailCode, step, cx.now);
+    let mut challenge = Challenge::issue(cx.id(), parent, strategy, step, cx.now);
     challenge.target = Some(target.canonical.to_owned());
     let code = if target.is_test { Secret::new(TEST_CODE.to_owned()) } else { crypto::random::code6() };
     // Made for everybody, kept only where an answer may be right.
@@ -65,20 +64,20 @@ pub(crate) async fn issue_code(
     Ok(challenge)
 }
 
-/// Issues a challenge by the password: nothing is sent.
-pub(crate) async fn issue_password(
+/// Issues a challenge for what the person has or knows: nothing is sent.
+pub(crate) async fn issue_plain(
     tx: &mut Tx<'_>,
     cx: &Context,
-    parent: Parent,
-    step: Step,
+    (parent, step, strategy): (Parent, Step, Strategy),
 ) -> Result<Challenge, StorageError> {
     storage::challenges::supersede(tx, cx.env, &parent, cx.now).await?;
-    let challenge = Challenge::issue(cx.id(), parent, Strategy::Password, step, cx.now);
+    let challenge = Challenge::issue(cx.id(), parent, strategy, step, cx.now);
     storage::challenges::insert(tx, cx.env, &challenge).await?;
     Ok(challenge)
 }
 
-fn mac(tenant: &Tenant, challenge: ChallengeId, code: &str) -> [u8; 32] {
+/// The keyed hash of a code of a challenge.
+pub(crate) fn mac(tenant: &Tenant, challenge: ChallengeId, code: &str) -> [u8; 32] {
     tenant.keys.code.tag(&[challenge.to_string().as_bytes(), code.as_bytes()])
 }
 
@@ -106,6 +105,90 @@ impl Wrong {
     }
 }
 
+/// Whose tries are counted, and as what.
+#[derive(Debug, Clone, Copy)]
+pub(crate) struct Tries<'a> {
+    /// Whose secret is guessed.
+    pub(crate) identity: &'a str,
+    /// What is guessed.
+    pub(crate) purpose: Purpose,
+    /// Test people are not counted.
+    pub(crate) free: bool,
+}
+
+/// Counts a try on a challenge whose row is held, before the proof is looked at. The caller writes the challenge.
+pub(crate) async fn begin_try(
+    tx: &mut Tx<'_>,
+    cx: &Context,
+    tenant: &Tenant,
+    challenge: &mut Challenge,
+    tries: Tries<'_>,
+) -> Result<Result<(), Wrong>, StorageError> {
+    if let Err(over) = challenge.reservable(cx.now) {
+        return Ok(Err(over.into()));
+    }
+    if !tries.free
+        && let Some(until) = guesses::reserve(tx, cx, &tenant.env.settings, tries.identity, tries.purpose).await?
+    {
+        return Ok(Err(Wrong::Locked(until)));
+    }
+    challenge.count_attempt(cx.now);
+    Ok(Ok(()))
+}
+
+/// Writes what became of a counted try: a right one consumes the challenge and clears the counter.
+pub(crate) async fn end_try(
+    tx: &mut Tx<'_>,
+    cx: &Context,
+    challenge: &mut Challenge,
+    tries: Tries<'_>,
+    outcome: Result<(), Code>,
+) -> Result<Result<(), Wrong>, StorageError> {
+    let outcome = match outcome {
+        Ok(()) => {
+            if !tries.free {
+                guesses::succeed(tx, cx, tries.identity, tries.purpose).await?;
+            }
+            challenge.verify(cx.now);
+            Ok(())
+        }
+        Err(wrong) => Err(Wrong::Answer(challenge.refuse(wrong, cx.now))),
+    };
+    storage::challenges::save(tx, cx.env, challenge).await?;
+    Ok(outcome)
+}
+
+/// Takes a counted try back: there was no room to look at it.
+pub(crate) async fn give_back(
+    tx: &mut Tx<'_>,
+    cx: &Context,
+    tenant: &Tenant,
+    challenge: &mut Challenge,
+    tries: Tries<'_>,
+) -> Result<(), StorageError> {
+    if !tries.free {
+        guesses::give_back(tx, cx, &tenant.env.settings, tries.identity, tries.purpose).await?;
+    }
+    if challenge.answerable(cx.now).is_ok() {
+        challenge.uncount_attempt(cx.now);
+        storage::challenges::save(tx, cx.env, challenge).await?;
+    }
+    Ok(())
+}
+
+/// Whether a code is the one of a challenge; costs the same when no code would be right.
+pub(crate) fn is_code(tenant: &Tenant, challenge: &Challenge, code: &str) -> bool {
+    let id = challenge.id.to_string();
+    let kept = challenge.code_mac.as_deref().unwrap_or(&[0; 32]);
+    let matches = tenant.keys.code.verify(&[id.as_bytes(), code.trim().as_bytes()], kept);
+    matches && challenge.code_mac.is_some()
+}
+
+/// Whether the code of a challenge is the fixed one of test people.
+pub(crate) fn takes_test_code(tenant: &Tenant, cx: &Context, challenge: &Challenge) -> bool {
+    cx.was_test && challenge.code_mac.as_deref() == Some(mac(tenant, challenge.id, TEST_CODE).as_slice())
+}
+
 /// Looks at a code for a challenge whose row is held. Whatever comes of it is written: the caller commits.
 pub(crate) async fn answer_code(
     tx: &mut Tx<'_>,
@@ -116,30 +199,12 @@ pub(crate) async fn answer_code(
     purpose: Purpose,
     code: &str,
 ) -> Result<Result<(), Wrong>, StorageError> {
-    if let Err(over) = challenge.answerable(cx.now) {
-        return Ok(Err(over.into()));
+    let tries = Tries { identity, purpose, free: takes_test_code(tenant, cx, challenge) };
+    if let Err(wrong) = begin_try(tx, cx, tenant, challenge, tries).await? {
+        return Ok(Err(wrong));
     }
-    let is_test = challenge.code_mac.as_deref() == Some(mac(tenant, challenge.id, TEST_CODE).as_slice()) && cx.was_test;
-    if !is_test && let Some(until) = guesses::reserve(tx, cx, &tenant.env.settings, identity, purpose).await? {
-        return Ok(Err(Wrong::Locked(until)));
-    }
-    challenge.count_attempt(cx.now);
-    let id = challenge.id.to_string();
-    // The work is the same when no answer would be right.
-    let kept = challenge.code_mac.as_deref().unwrap_or(&[0; 32]);
-    let matches = tenant.keys.code.verify(&[id.as_bytes(), code.trim().as_bytes()], kept);
-    let right = matches && challenge.code_mac.is_some();
-    if !right {
-        let wrong = challenge.refuse(code::CODE_INCORRECT, cx.now);
-        storage::challenges::save(tx, cx.env, challenge).await?;
-        return Ok(Err(Wrong::Answer(wrong)));
-    }
-    if !is_test {
-        guesses::succeed(tx, cx, identity, purpose).await?;
-    }
-    challenge.verify(cx.now);
-    storage::challenges::save(tx, cx.env, challenge).await?;
-    Ok(Ok(()))
+    let outcome = if is_code(tenant, challenge, code) { Ok(()) } else { Err(CODE_INCORRECT) };
+    end_try(tx, cx, challenge, tries, outcome).await
 }
 
 /// Finds a challenge under its parent.

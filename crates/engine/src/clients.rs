@@ -136,7 +136,11 @@ async fn snapshot(
     }
     let sign_in = storage::sign_ins::newest(conn, env.id, client.id).await?;
     let sign_up = storage::sign_ups::newest(conn, env.id, client.id).await?;
-    let attempts = api::Attempts { sign_in: sign_in.as_ref().map(|s| (s, None)), sign_up: sign_up.as_ref() };
+    let person = match &sign_in {
+        Some(sign_in) if !sign_in.status_at(now).is_terminal() => crate::sign_in::person_of(conn, env, sign_in).await?,
+        _ => None,
+    };
+    let attempts = api::Attempts { sign_in: sign_in.as_ref().map(|s| (s, person.as_ref())), sign_up: sign_up.as_ref() };
     Ok(api::Client::new(&client, &rows, attempts, settings, now))
 }
 

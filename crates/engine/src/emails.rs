@@ -360,8 +360,9 @@ pub async fn prepare(
                 letter,
                 is_test: is_test && !taken,
             };
+            let parent = Parent::EmailAddress(id);
             let challenge =
-                challenges::issue_code(tx, cx, &tenant, Parent::EmailAddress(id), Step::Single, target).await?;
+                challenges::issue_code(tx, cx, &tenant, (parent, Step::Single, Strategy::EmailCode), target).await?;
             address.current_challenge_id = Some(challenge.id);
             address.updated_at = cx.now;
             storage::email_addresses::save(tx, cx.env, &address).await?;

@@ -12,8 +12,20 @@ pub enum Purpose {
     Password,
     /// A code sent to an address, at sign-in.
     EmailCode,
+    /// A code sent to an address that lets a new password be chosen; a locked password does not shut it.
+    ResetCode,
     /// A code that proves an address.
     AddressCode,
+    /// A code sent to a phone number, at sign-in.
+    PhoneCode,
+    /// A code that proves a phone number.
+    NumberCode,
+    /// A code of an authenticator app.
+    Totp,
+    /// A backup code.
+    BackupCode,
+    /// A code of an authenticator app, asked by a backend on somebody's behalf.
+    BackendTotp,
     /// The password, asked by a backend on somebody's behalf.
     BackendPassword,
 }
@@ -23,7 +35,13 @@ impl Purpose {
         match self {
             Self::Password => "password",
             Self::EmailCode => "email_code",
+            Self::ResetCode => "reset_code",
             Self::AddressCode => "address_code",
+            Self::PhoneCode => "phone_code",
+            Self::NumberCode => "number_code",
+            Self::Totp => "totp",
+            Self::BackupCode => "backup_code",
+            Self::BackendTotp => "backend_totp",
             Self::BackendPassword => "backend_password",
         }
     }
@@ -40,8 +58,16 @@ impl Purpose {
                 })
             }
             // 20 wrong codes an hour, which no new code and no restart resets.
-            Self::EmailCode | Self::AddressCode => Some(Limit { max: 20, window_seconds: 3600, lock_seconds: 3600 }),
-            Self::BackendPassword => Some(Limit { max: 10, window_seconds: 600, lock_seconds: 600 }),
+            Self::EmailCode
+            | Self::ResetCode
+            | Self::AddressCode
+            | Self::PhoneCode
+            | Self::NumberCode
+            | Self::Totp
+            | Self::BackupCode => Some(Limit { max: 20, window_seconds: 3600, lock_seconds: 3600 }),
+            Self::BackendPassword | Self::BackendTotp => {
+                Some(Limit { max: 10, window_seconds: 600, lock_seconds: 600 })
+            }
         }
     }
 }
@@ -72,6 +98,20 @@ pub(crate) async fn reserve(
     match storage::failures::reserve(tx, cx.env, identity, purpose.as_str(), limit, cx.now).await? {
         Reserved::Open { .. } => Ok(None),
         Reserved::Locked { until } => Ok(Some(until)),
+    }
+}
+
+/// Takes a try back that was counted and could not be looked at.
+pub(crate) async fn give_back(
+    tx: &mut Tx<'_>,
+    cx: &Context,
+    settings: &Settings,
+    identity: &str,
+    purpose: Purpose,
+) -> Result<(), Error> {
+    match purpose.limit(settings) {
+        Some(limit) => storage::failures::give_back(tx, cx.env, identity, purpose.as_str(), limit, cx.now).await,
+        None => Ok(()),
     }
 }
 

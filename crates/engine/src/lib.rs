@@ -14,6 +14,7 @@ pub mod cursor;
 pub mod emails;
 mod engine;
 pub mod events;
+pub mod factors;
 pub mod guesses;
 pub mod health;
 pub mod idempotency;

@@ -25,6 +25,9 @@ pub enum MeError {
         /// The ways the person has.
         strategies: Vec<&'static str>,
     },
+    /// An operator acts in the person's place.
+    #[error("an impersonation session may not do this")]
+    Impersonated,
     /// Somebody has the user name.
     #[error("the user name is taken")]
     UsernameTaken,
@@ -80,6 +83,7 @@ impl Refusal for MeError {
                 .code(codes::REVERIFICATION_REQUIRED)
                 .with("max_age_seconds", domain::session::STEP_UP_WINDOW.as_secs())
                 .with("strategies", strategies.clone()),
+            Self::Impersonated => Kind::Forbidden.code(codes::ACTOR_SESSION_FORBIDDEN),
             Self::UsernameTaken => Kind::Taken.code(codes::IDENTIFIER_EXISTS).param("username"),
             Self::Last => Kind::Invalid.code(codes::LAST_IDENTIFIER_NOT_REMOVABLE).param("username"),
             Self::Metadata => Kind::Invalid.code(codes::METADATA_TOO_LARGE).param("unsafe_metadata"),
@@ -97,17 +101,29 @@ impl Refusal for MeError {
     }
 }
 
-/// Refuses a sensitive change unless a factor was proven within the last ten minutes.
+/// Refuses a change to an operator who acts in the person's place.
+pub fn require_owner(session: &Session) -> Result<(), MeError> {
+    if session.actor.is_some() { Err(MeError::Impersonated) } else { Ok(()) }
+}
+
+/// Refuses a sensitive change unless the person themselves proved a factor within the last ten minutes: the second
+/// one where they have any, else the first.
 pub fn require_fresh(session: &Session, user: &User, now: Timestamp) -> Result<(), MeError> {
-    if session.is_fresh(now) {
+    require_owner(session)?;
+    if session.is_fresh(user.factors.two_factor(), now) {
         return Ok(());
     }
-    let mut strategies = Vec::new();
-    if user.password_digest.is_some() {
-        strategies.push("password");
-    }
-    if user.primary_email_address_id.is_some() {
-        strategies.push("email_code");
+    let mut strategies: Vec<&'static str> = user.factors.second_factors().into_iter().map(|s| s.as_str()).collect();
+    if strategies.is_empty() {
+        if user.password_digest.is_some() {
+            strategies.push("password");
+        }
+        if user.primary_email_address_id.is_some() {
+            strategies.push("email_code");
+        }
+        if user.factors.passkeys > 0 {
+            strategies.push("passkey");
+        }
     }
     Err(MeError::Reverify { strategies })
 }
@@ -117,10 +133,9 @@ pub async fn person(engine: &Engine, cx: &Context, user: UserId) -> Result<Perso
     storage::users::person(&mut *engine.read().await?, cx.env, user).await?.ok_or(MeError::NotFound)
 }
 
-/// The addresses of a person who was read already.
-pub async fn with_addresses(engine: &Engine, cx: &Context, user: User) -> Result<Person, StorageError> {
-    let email_addresses = storage::email_addresses::of_user(&mut *engine.read().await?, cx.env, user.id).await?;
-    Ok(Person { user, email_addresses })
+/// A person who was read already, with everything that belongs to one.
+pub async fn whole(engine: &Engine, cx: &Context, user: User) -> Result<Person, StorageError> {
+    storage::users::whole(&mut *engine.read().await?, cx.env, user).await
 }
 
 /// What a person may change of the profile.
@@ -253,7 +268,20 @@ async fn check(
     if let Some(until) = locked {
         return Err(MeError::Locked { until });
     }
-    if !passwords::verify(engine, Some(digest), current).await? {
+    let right = match passwords::verify(engine, Some(digest), current).await {
+        Ok(right) => right,
+        Err(error) => {
+            // There was no room to look: it was no wrong try of theirs.
+            let settings = env.settings.clone();
+            engine
+                .write(cx, async move |tx, cx| {
+                    guesses::give_back(tx, cx, &settings, &identity, Purpose::Password).await
+                })
+                .await?;
+            return Err(error.into());
+        }
+    };
+    if !right {
         return Err(MeError::CurrentWrong);
     }
     engine

@@ -108,7 +108,7 @@ pub(crate) async fn insert(
         })
         .collect();
     user.primary_email_address_id = addresses.first().map(|a| a.id);
-    let person = Person { user, email_addresses: addresses };
+    let person = Person { email_addresses: addresses, ..Person::bare(user) };
     storage::users::insert(tx, cx.env, &person).await?;
     for address in &person.email_addresses {
         // Who has proven nothing takes nothing away from others.
@@ -165,6 +165,7 @@ pub(crate) async fn save(
     person: &mut Person,
 ) -> Result<(), StorageError> {
     person.user.updated_at = cx.now;
+    person.user.note_factors(person.factor_summary(), cx.now);
     storage::users::save(tx, cx.env, person).await?;
     events::person(tx, cx, EventType::UserUpdated, person, settings).await
 }

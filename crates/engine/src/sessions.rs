@@ -79,6 +79,7 @@ pub(crate) async fn begin(
         factors,
         was_test: cx.was_test,
         activity: Activity::seen(cx.id(), cx.ip, cx.user_agent.as_deref()),
+        actor: None,
         created_at: cx.now,
         updated_at: cx.now,
     };

@@ -1,30 +1,31 @@
 //! Sign-in: an identifier, a challenge, an answer, a session.
 
+mod advance;
 mod code;
 mod create;
 mod password;
+mod prepare;
+mod second;
 
 pub use create::{Create, create};
+pub use prepare::{Prepare, prepare};
 
-use crate::challenges::{self, About, CodeTarget, Wrong};
-use crate::guesses::{self, Purpose};
-use crate::mail::To;
+use crate::challenges::{self, Wrong};
+use crate::factors::FactorError;
 use crate::passwords::PasswordError;
 use crate::people::{self, TestRefused};
-use crate::sessions::{self, Begun};
-use crate::tenancy::{self, Tenant};
+use crate::sessions::Begun;
 use crate::{Engine, StorageError};
 use crypto::Secret;
 use domain::challenge::{Challenge, Parent, Step};
 use domain::client::Client;
 use domain::code as codes;
 use domain::environment::Environment;
-use domain::session::Factors;
 use domain::sign_in::{SignIn, SignInOver, SignInStatus};
 use domain::strategy::Strategy;
 use domain::user::Person;
-use domain::{ChallengeId, ClientId, Context, EmailAddressId, Kind, Refusal, SignInId, Timestamp, Verdict};
-use storage::Tx;
+use domain::{ChallengeId, ClientId, Context, Kind, Refusal, SignInId, Timestamp, Verdict};
+use storage::{Conn, Tx};
 
 /// Why a sign-in does not go on.
 #[derive(Debug, thiserror::Error)]
@@ -77,6 +78,15 @@ pub enum SignInError {
     /// The person is signed in on this client already, where one session is allowed.
     #[error("the user is signed in already")]
     AlreadySignedIn,
+    /// A new password is due before anything else.
+    #[error("a new password is due")]
+    NeedsNewPassword,
+    /// No new password is due.
+    #[error("no new password is due")]
+    NoNewPasswordDue,
+    /// The factor cannot be asked for.
+    #[error(transparent)]
+    Factor(#[from] FactorError),
     /// The password cannot be checked.
     #[error(transparent)]
     Password(#[from] PasswordError),
@@ -112,6 +122,10 @@ impl Refusal for SignInError {
                 Kind::Forbidden.code(codes::USER_LOCKED).with("lockout_expires_at", until.map(Timestamp::millis))
             }
             Self::AlreadySignedIn => Kind::Invalid.code(codes::ALREADY_SIGNED_IN),
+            Self::NeedsNewPassword => Kind::Invalid.code(codes::NEEDS_NEW_PASSWORD),
+            Self::NoNewPasswordDue => Kind::Invalid.code(codes::NOT_IN_NEEDS_NEW_PASSWORD_STATE),
+            Self::Factor(error) => error.verdict(),
+            Self::Password(error @ PasswordError::Policy) => error.verdict().param("password"),
             Self::Password(error) => error.verdict(),
             Self::Storage(_) => Verdict::Fault,
         }
@@ -122,6 +136,8 @@ impl Refusal for SignInError {
 pub struct Moved {
     /// The sign-in.
     pub sign_in: SignIn,
+    /// Whom it is about, where that is known by now.
+    pub person: Option<Person>,
     /// The challenge the step was about, if it was about one.
     pub challenge: Option<Challenge>,
     /// What the browser is left with.
@@ -129,6 +145,7 @@ pub struct Moved {
 }
 
 /// What is shown for a challenge.
+#[derive(Default)]
 pub struct Answer {
     /// For codes.
     pub code: Option<String>,
@@ -136,9 +153,38 @@ pub struct Answer {
     pub password: Option<Secret<String>>,
 }
 
-/// Finds a sign-in of a client.
-pub async fn find(engine: &Engine, cx: &Context, client: ClientId, id: SignInId) -> Result<SignIn, SignInError> {
-    storage::sign_ins::find(&mut *engine.read().await?, cx.env, client, id).await?.ok_or(SignInError::NotFound)
+/// Finds a sign-in of a client, with the person it is about where that may be known by now.
+pub async fn find(
+    engine: &Engine,
+    cx: &Context,
+    env: &Environment,
+    client: ClientId,
+    id: SignInId,
+) -> Result<(SignIn, Option<Person>), SignInError> {
+    let mut conn = engine.read().await?;
+    let sign_in = storage::sign_ins::find(&mut conn, cx.env, client, id).await?.ok_or(SignInError::NotFound)?;
+    let person = person_of(&mut conn, env, &sign_in).await?;
+    Ok((sign_in, person))
+}
+
+/// The person a sign-in is about: pinned by the first proof; before it whoever the identifier names, and that only
+/// where it may be told.
+pub(crate) async fn person_of(
+    conn: &mut Conn,
+    env: &Environment,
+    sign_in: &SignIn,
+) -> Result<Option<Person>, StorageError> {
+    let user = match (sign_in.user_id, &sign_in.identifier) {
+        (Some(user), _) => Some(user),
+        (None, Some(identifier)) if !env.settings.attack_protection.enumeration_protection => {
+            people::resolve(conn, env, identifier).await?.map(|known| known.user)
+        }
+        _ => None,
+    };
+    match user {
+        Some(user) => storage::users::person(conn, env.id, user).await,
+        None => Ok(None),
+    }
 }
 
 /// Finds a challenge of a sign-in.
@@ -149,73 +195,8 @@ pub async fn challenge(
     id: SignInId,
     challenge: ChallengeId,
 ) -> Result<Challenge, SignInError> {
-    find(engine, cx, client, id).await?;
+    storage::sign_ins::find(&mut *engine.read().await?, cx.env, client, id).await?.ok_or(SignInError::NotFound)?;
     challenges::find(engine, cx, Parent::SignIn(id), challenge).await?.ok_or(SignInError::NoChallenge)
-}
-
-/// Issues a challenge on a sign-in.
-pub async fn prepare(
-    engine: &Engine,
-    cx: &Context,
-    client: ClientId,
-    id: SignInId,
-    strategy: &str,
-    address: Option<String>,
-) -> Result<Moved, SignInError> {
-    let tenant = tenancy::tenant(engine, cx.env).await?;
-    let strategy = strategy.to_owned();
-    engine
-        .write(cx, async move |tx, cx| {
-            let mut sign_in = storage::sign_ins::lock(tx, cx.env, client, id).await?.ok_or(SignInError::NotFound)?;
-            sign_in.open(cx.now)?;
-            let strategy = Strategy::parse(&strategy).ok_or(SignInError::Strategy)?;
-            let challenge = issue(tx, cx, &tenant, &mut sign_in, strategy, address.as_deref()).await?;
-            Ok(Moved { sign_in, challenge: Some(challenge), begun: None })
-        })
-        .await
-}
-
-/// Issues a challenge on a sign-in whose row is held.
-async fn issue(
-    tx: &mut Tx<'_>,
-    cx: &Context,
-    tenant: &Tenant,
-    sign_in: &mut SignIn,
-    strategy: Strategy,
-    address: Option<&str>,
-) -> Result<Challenge, SignInError> {
-    let env = &tenant.env;
-    if !sign_in.supported_strategies(cx.now, &env.settings).contains(&strategy) {
-        return Err(SignInError::Strategy);
-    }
-    let identifier = sign_in.identifier.clone().ok_or(SignInError::Missing("identifier"))?;
-    let parent = Parent::SignIn(sign_in.id);
-    let challenge = match strategy {
-        Strategy::Password => challenges::issue_password(tx, cx, parent, Step::First).await?,
-        Strategy::EmailCode => {
-            let known = people::resolve(tx, env, &identifier).await?;
-            let target = known.as_ref().and_then(|k| k.address.as_ref());
-            if let Some(wanted) = address {
-                // An address that is not this person's is nobody's.
-                let wanted: Option<EmailAddressId> = wanted.parse().ok();
-                if wanted.is_none() || wanted != target.map(|a| a.id) {
-                    return Err(SignInError::Unknown);
-                }
-            }
-            if target.is_none() && !env.settings.attack_protection.enumeration_protection {
-                return Err(SignInError::Unknown);
-            }
-            let to = target.map_or(To::Nobody, To::Address);
-            // The fixed code opens an address that is itself a test address, and only where somebody has it.
-            let is_test = sign_in.was_test && target.is_some_and(|a| a.email.is_test());
-            let to_or_nobody = CodeTarget { canonical: &identifier.canonical, to, letter: About::Code, is_test };
-            challenges::issue_code(tx, cx, tenant, parent, Step::First, to_or_nobody).await?
-        }
-    };
-    sign_in.current_challenge_id = Some(challenge.id);
-    sign_in.updated_at = cx.now;
-    storage::sign_ins::save(tx, cx.env, sign_in).await?;
-    Ok(challenge)
 }
 
 /// Answers a challenge of a sign-in.
@@ -228,59 +209,28 @@ pub async fn answer(
     challenge: ChallengeId,
     answer: Answer,
 ) -> Result<Moved, SignInError> {
-    let sign_in = find(engine, cx, client, id).await?;
-    let open = challenges::find(engine, cx, Parent::SignIn(id), challenge).await?.ok_or(SignInError::NoChallenge)?;
+    let (sign_in, open) = {
+        let mut conn = engine.read().await?;
+        let sign_in = storage::sign_ins::find(&mut conn, cx.env, client, id).await?.ok_or(SignInError::NotFound)?;
+        let open = storage::challenges::find(&mut conn, cx.env, &Parent::SignIn(id), challenge).await?;
+        (sign_in, open.ok_or(SignInError::NoChallenge)?)
+    };
     let cx = &Context { was_test: sign_in.was_test, ..cx.clone() };
-    match open.strategy {
-        Strategy::EmailCode => {
+    match (open.step, open.strategy) {
+        (Step::Second, _) => {
+            let code = answer.code.ok_or(SignInError::Missing("code"))?;
+            second::answer(engine, cx, client, id, challenge, code).await
+        }
+        (_, Strategy::EmailCode | Strategy::ResetPasswordEmailCode) => {
             let code = answer.code.ok_or(SignInError::Missing("code"))?;
             code::answer(engine, cx, client, id, challenge, code).await
         }
-        Strategy::Password => {
+        (_, Strategy::Password) => {
             let password = answer.password.ok_or(SignInError::Missing("password"))?;
             password::answer(engine, cx, env, client, id, challenge, password).await
         }
+        _ => Err(SignInError::Strategy),
     }
-}
-
-/// Ends a sign-in with a session, for a person whose first factor was proven. The client's and the sign-in's
-/// rows are held.
-async fn complete(
-    tx: &mut Tx<'_>,
-    cx: &Context,
-    env: &Environment,
-    client: &mut Client,
-    sign_in: &mut SignIn,
-    mut person: Person,
-    strategy: Strategy,
-) -> Result<Begun, SignInError> {
-    // Said only now: before the proof it would tell who has an account.
-    if person.user.banned {
-        return Err(SignInError::Banned);
-    }
-    if let Some(lock) = person.user.operator_lock(cx.now) {
-        return Err(SignInError::Locked { until: lock.until });
-    }
-    if !env.settings.sessions.multi_session {
-        let live = storage::sessions::lock_live_of_client(tx, cx.env, client.id).await?;
-        let here = |s: &domain::session::Session| {
-            s.user_id == person.user.id && s.status_at(cx.now, &env.settings.sessions).is_live()
-        };
-        if live.iter().any(here) {
-            return Err(SignInError::AlreadySignedIn);
-        }
-    }
-    // A success opens what strangers' failures have shut.
-    if person.user.lock.take().is_some() {
-        person.user.updated_at = cx.now;
-        let identity = guesses::identity(Some(person.user.id), "");
-        guesses::succeed(tx, cx, &identity, Purpose::Password).await?;
-    }
-    let factors = Factors { first: strategy, first_at: cx.now, second_at: None };
-    let begun = sessions::begin(tx, cx, &env.settings, client, &mut person, factors).await?;
-    sign_in.complete(person.user.id, begun.session.id, cx.now);
-    storage::sign_ins::save(tx, cx.env, sign_in).await?;
-    Ok(begun)
 }
 
 /// Holds a client and a sign-in that may go on, in the order every operation takes them.
@@ -293,7 +243,8 @@ async fn hold(tx: &mut Tx<'_>, cx: &Context, client: ClientId, id: SignInId) -> 
 /// Whether the sign-in waits for its first factor.
 fn awaits_first_factor(sign_in: &SignIn, now: Timestamp) -> Result<(), SignInError> {
     match sign_in.open(now)? {
-        SignInStatus::NeedsFirstFactor => Ok(()),
+        SignInStatus::NeedsFirstFactor | SignInStatus::NeedsIdentifier => Ok(()),
+        SignInStatus::NeedsNewPassword => Err(SignInError::NeedsNewPassword),
         _ => Err(SignInError::Strategy),
     }
 }

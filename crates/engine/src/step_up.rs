@@ -1,10 +1,12 @@
 //! Step-up: a signed-in person proves a factor anew before a sensitive change.
 
-use crate::challenges::{self, About, CodeTarget, Wrong};
+use crate::challenges::{self, About, CodeTarget, Tries, Wrong};
+use crate::factors::{self, FactorError};
 use crate::guesses::{self, Purpose};
 use crate::mail::To;
 use crate::passwords::PasswordError;
 use crate::refusals::stored;
+use crate::sign_in::Prepare;
 use crate::{Engine, StorageError, passwords, tenancy};
 use crypto::Secret;
 use domain::challenge::{Challenge, Parent, Step};
@@ -39,6 +41,12 @@ pub enum StepUpError {
     /// The answer was not taken.
     #[error(transparent)]
     Wrong(#[from] Wrong),
+    /// The second factor cannot be asked for.
+    #[error(transparent)]
+    Factor(#[from] FactorError),
+    /// An operator acts in the person's place.
+    #[error("an impersonation session proves no factor")]
+    Impersonated,
     /// The password cannot be checked.
     #[error(transparent)]
     Password(#[from] PasswordError),
@@ -58,6 +66,8 @@ impl Refusal for StepUpError {
             Self::Address => Kind::Invalid.code(codes::IDENTIFIER_NOT_FOUND).param("email_address_id"),
             Self::Missing(param) => Kind::Invalid.code(codes::PARAM_NIL).param(param),
             Self::Wrong(wrong) => wrong.verdict(),
+            Self::Factor(error) => error.verdict(),
+            Self::Impersonated => Kind::Forbidden.code(codes::ACTOR_SESSION_FORBIDDEN),
             Self::Password(error) => error.verdict(),
             Self::Storage(_) => Verdict::Fault,
         }
@@ -100,22 +110,30 @@ pub async fn prepare(
     cx: &Context,
     client: ClientId,
     id: SessionId,
-    strategy: &str,
-    address: Option<String>,
+    wanted: Prepare,
 ) -> Result<Challenge, StepUpError> {
     let tenant = tenancy::tenant(engine, cx.env).await?;
-    let strategy = strategy.to_owned();
     engine
         .write(cx, async move |tx, cx| {
             let (session, person) = live(tx, cx, &tenant.env, client, id).await?;
+            if session.actor.is_some() {
+                return Err(StepUpError::Impersonated);
+            }
             let parent = Parent::Session(id);
-            match Strategy::parse(&strategy).ok_or(StepUpError::Strategy)? {
+            let strategy = Strategy::parse(&wanted.strategy).ok_or(StepUpError::Strategy)?;
+            let about = (parent, Step::First, strategy);
+            match strategy {
                 Strategy::Password if person.user.password_digest.is_some() => {
-                    Ok(challenges::issue_password(tx, cx, parent, Step::First).await?)
+                    Ok(challenges::issue_plain(tx, cx, about).await?)
                 }
-                Strategy::Password => Err(StepUpError::Strategy),
+                Strategy::Totp | Strategy::BackupCode | Strategy::PhoneCode => {
+                    let number = wanted.phone_number_id.as_deref();
+                    let ask = factors::Ask { strategy, number, first_number: None };
+                    Ok(factors::issue(tx, cx, &tenant, parent, &person, ask).await?)
+                }
                 Strategy::EmailCode => {
-                    let wanted = match &address {
+                    let address = &wanted.email_address_id;
+                    let wanted = match address {
                         Some(wanted) => person.email_addresses.iter().find(|a| a.id.to_string() == *wanted),
                         None => person.primary_email(),
                     };
@@ -127,8 +145,9 @@ pub async fn prepare(
                         letter: About::Code,
                         is_test: session.was_test && target.email.is_test(),
                     };
-                    Ok(challenges::issue_code(tx, cx, &tenant, parent, Step::First, target).await?)
+                    Ok(challenges::issue_code(tx, cx, &tenant, about, target).await?)
                 }
+                _ => Err(StepUpError::Strategy),
             }
         })
         .await
@@ -148,6 +167,10 @@ pub async fn answer(
     let open = challenges::find(engine, cx, Parent::Session(id), challenge).await?.ok_or(StepUpError::NoChallenge)?;
     let cx = &Context { was_test: session.was_test, ..cx.clone() };
     match open.strategy {
+        _ if open.step == Step::Second => {
+            let code = answer.code.ok_or(StepUpError::Missing("code"))?;
+            by_second_factor(engine, cx, &session, challenge, code).await
+        }
         Strategy::EmailCode => {
             let code = answer.code.ok_or(StepUpError::Missing("code"))?;
             by_code(engine, cx, &session, challenge, code).await
@@ -157,7 +180,35 @@ pub async fn answer(
             let digest = person.user.password_digest.ok_or(StepUpError::Strategy)?;
             by_password(engine, cx, &session, challenge, digest, password).await
         }
+        _ => Err(StepUpError::Strategy),
     }
+}
+
+async fn by_second_factor(
+    engine: &Engine,
+    cx: &Context,
+    session: &Session,
+    challenge: ChallengeId,
+    code: String,
+) -> Result<(Session, Challenge), StepUpError> {
+    let tenant = tenancy::tenant(engine, cx.env).await?;
+    let (id, user) = (session.id, session.user_id);
+    engine
+        .write(cx, async move |tx, cx| {
+            let parent = Parent::Session(id);
+            let mut challenge =
+                storage::challenges::lock(tx, cx.env, &parent, challenge).await?.ok_or(StepUpError::NoChallenge)?;
+            let mut person = storage::users::lock(tx, cx.env, user).await?.ok_or(StepUpError::NotLive)?;
+            let identity = format!("{}:self", guesses::identity(Some(user), ""));
+            let shown = factors::Shown { identity: &identity, code: &code, first_number: None };
+            if let Err(wrong) = factors::answer(tx, cx, &tenant, &mut challenge, &mut person, shown).await? {
+                // A failed answer is kept: the transaction commits.
+                return Ok(Err(wrong.into()));
+            }
+            let session = stamp(tx, cx, &tenant.env, id, Some(challenge.strategy)).await?;
+            Ok::<_, StepUpError>(Ok((session, challenge)))
+        })
+        .await?
 }
 
 async fn by_code(
@@ -189,7 +240,7 @@ async fn by_code(
                 // The address was removed after the code was sent: its mailbox proves nothing of the person.
                 return Err(StepUpError::Address);
             }
-            let session = stamp(tx, cx, &tenant.env, id).await?;
+            let session = stamp(tx, cx, &tenant.env, id, None).await?;
             Ok::<_, StepUpError>(Ok((session, challenge)))
         })
         .await?
@@ -207,22 +258,32 @@ async fn by_password(
     // The counter of the password as a signed-in person uses it: strangers at the sign-in page cannot fill it.
     let identity = format!("{}:self", guesses::identity(Some(session.user_id), ""));
     let (id, user) = (session.id, session.user_id);
-    let (counted, env) = (identity.clone(), tenant.env.clone());
+    let (counted, reserving) = (identity.clone(), tenant.clone());
     engine
         .write(cx, async move |tx, cx| {
             let parent = Parent::Session(id);
             let mut challenge =
                 storage::challenges::lock(tx, cx.env, &parent, challenge).await?.ok_or(StepUpError::NoChallenge)?;
-            challenge.reservable(cx.now).map_err(Wrong::from)?;
-            if let Some(until) = guesses::reserve(tx, cx, &env.settings, &counted, Purpose::Password).await? {
-                return Err(Wrong::Locked(until).into());
-            }
-            challenge.count_attempt(cx.now);
+            challenges::begin_try(tx, cx, &reserving, &mut challenge, tries(&counted)).await??;
             storage::challenges::save(tx, cx.env, &challenge).await?;
             Ok::<_, StepUpError>(())
         })
         .await?;
-    let right = passwords::verify(engine, Some(&digest), password).await?;
+    let right = match passwords::verify(engine, Some(&digest), password).await {
+        Ok(right) => right,
+        Err(error) => {
+            // There was no room to look: it was no wrong try of theirs.
+            engine
+                .write(cx, async move |tx, cx| {
+                    let held = storage::challenges::lock(tx, cx.env, &Parent::Session(id), challenge).await?;
+                    let Some(mut challenge) = held else { return Ok(()) };
+                    let tries = tries(&identity);
+                    Ok::<_, StepUpError>(challenges::give_back(tx, cx, &tenant, &mut challenge, tries).await?)
+                })
+                .await?;
+            return Err(error.into());
+        }
+    };
     engine
         .write(cx, async move |tx, cx| {
             let parent = Parent::Session(id);
@@ -238,23 +299,30 @@ async fn by_password(
                 storage::challenges::save(tx, cx.env, &challenge).await?;
                 return Ok(Err(StepUpError::Wrong(Wrong::Answer(wrong))));
             }
-            guesses::succeed(tx, cx, &identity, Purpose::Password).await?;
-            challenge.verify(cx.now);
-            storage::challenges::save(tx, cx.env, &challenge).await?;
-            let session = stamp(tx, cx, &tenant.env, id).await?;
+            challenges::end_try(tx, cx, &mut challenge, tries(&identity), Ok(())).await??;
+            let session = stamp(tx, cx, &tenant.env, id, None).await?;
             Ok::<_, StepUpError>(Ok((session, challenge)))
         })
         .await?
 }
 
+fn tries(identity: &str) -> Tries<'_> {
+    Tries { identity, purpose: Purpose::Password, free: false }
+}
+
 /// Notes on the session that a factor was proven now; one that ended meanwhile stays ended.
-async fn stamp(tx: &mut Tx<'_>, cx: &Context, env: &Environment, id: SessionId) -> Result<Session, StepUpError> {
+async fn stamp(
+    tx: &mut Tx<'_>,
+    cx: &Context,
+    env: &Environment,
+    id: SessionId,
+    second: Option<Strategy>,
+) -> Result<Session, StepUpError> {
     let mut session = storage::sessions::lock(tx, cx.env, id).await?.ok_or(StepUpError::NotFound)?;
     if !session.status_at(cx.now, &env.settings.sessions).is_live() {
         return Err(StepUpError::NotLive);
     }
-    session.factors.first_at = cx.now;
-    session.updated_at = cx.now;
+    session.prove(second, cx.now);
     storage::sessions::save(tx, cx.env, &session).await?;
     Ok(session)
 }

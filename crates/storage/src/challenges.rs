@@ -3,7 +3,7 @@
 use crate::row::{at, corrupt, one_row, read};
 use crate::schema::challenges;
 use crate::{Conn, Result, Tx};
-use anydb::{Any, Lock as _};
+use anydb::{Any, Doc, Lock as _};
 use diesel::prelude::*;
 use diesel::sql_types::{BigInt, Text};
 use diesel_async::RunQueryDsl;
@@ -26,6 +26,11 @@ struct Row {
     expire_at: i64,
     target: Option<String>,
     code_mac: Option<Vec<u8>>,
+    nonce: Option<String>,
+    ticket_hash: Option<Vec<u8>>,
+    redirect_url: Option<String>,
+    state: Option<String>,
+    options: Option<Doc<serde_json::Value>>,
     error: Option<String>,
     created_at: i64,
     updated_at: i64,
@@ -44,6 +49,11 @@ impl TryFrom<Row> for Challenge {
             expire_at: at(row.expire_at),
             target: row.target,
             code_mac: row.code_mac,
+            nonce: row.nonce,
+            ticket_hash: row.ticket_hash,
+            redirect_url: row.redirect_url,
+            state: row.state,
+            options: row.options.map(|options| options.0),
             error: row.error,
             created_at: at(row.created_at),
             updated_at: at(row.updated_at),
@@ -64,6 +74,11 @@ fn row(env: EnvironmentId, challenge: &Challenge) -> Row {
         expire_at: challenge.expire_at.millis(),
         target: challenge.target.clone(),
         code_mac: challenge.code_mac.clone(),
+        nonce: challenge.nonce.clone(),
+        ticket_hash: challenge.ticket_hash.clone(),
+        redirect_url: challenge.redirect_url.clone(),
+        state: challenge.state.clone(),
+        options: challenge.options.clone().map(Doc),
         error: challenge.error.clone(),
         created_at: challenge.created_at.millis(),
         updated_at: challenge.updated_at.millis(),
@@ -91,6 +106,17 @@ pub async fn lock(tx: &mut Tx<'_>, env: EnvironmentId, parent: &Parent, id: Chal
         .select(Row::as_select())
         .locked()
         .get_result(&mut **tx)
+        .await
+        .optional()?;
+    row.map(Challenge::try_from).transpose()
+}
+
+/// Finds the challenge that a mailed ticket belongs to.
+pub async fn by_ticket(conn: &mut Conn, env: EnvironmentId, ticket_hash: &[u8]) -> Result<Option<Challenge>> {
+    let row: Option<Row> = challenges::table
+        .filter(challenges::environment_id.eq(env.to_string()).and(challenges::ticket_hash.eq(ticket_hash)))
+        .select(Row::as_select())
+        .first(conn)
         .await
         .optional()?;
     row.map(Challenge::try_from).transpose()

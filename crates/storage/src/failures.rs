@@ -109,6 +109,29 @@ pub async fn reserve(
     Ok(Reserved::Open { failures })
 }
 
+/// Takes an attempt back that was counted and could not be looked at: it was no failure of whoever made it.
+pub async fn give_back(
+    tx: &mut Tx<'_>,
+    env: EnvironmentId,
+    identity: &str,
+    purpose: &str,
+    limit: Limit,
+    now: Timestamp,
+) -> Result<()> {
+    let conn: &mut Conn = tx;
+    let before = lock(conn, env, identity, purpose, now).await?;
+    let failures = before.failures.saturating_sub(1);
+    let locked_until = before.locked_until.filter(|_| failures >= limit.max);
+    diesel::update(counters::table.find((env.to_string(), identity, purpose)))
+        .set((
+            dsl::failures.eq(i32::try_from(failures).unwrap_or(i32::MAX)),
+            dsl::locked_until.eq(locked_until.map(Timestamp::millis)),
+        ))
+        .execute(conn)
+        .await?;
+    Ok(())
+}
+
 fn seconds(n: u32) -> Duration {
     Duration::from_secs(u64::from(n))
 }

@@ -66,6 +66,13 @@ diesel::table! {
         last_name -> Nullable<Text>,
         password_digest -> Nullable<Text>,
         primary_email_address_id -> Nullable<Text>,
+        primary_phone_number_id -> Nullable<Text>,
+        image_key -> Nullable<Text>,
+        passkey_handle -> Nullable<Binary>,
+        delete_self_enabled -> Bool,
+        factors -> BigInt,
+        mfa_enabled_at -> Nullable<BigInt>,
+        mfa_disabled_at -> Nullable<BigInt>,
         banned -> Bool,
         locked_by -> Nullable<Text>,
         locked_until -> Nullable<BigInt>,
@@ -122,6 +129,8 @@ diesel::table! {
         first_factor -> Text,
         first_factor_at -> BigInt,
         second_factor_at -> Nullable<BigInt>,
+        second_factor -> Nullable<Text>,
+        actor -> Nullable<Json>,
         was_test -> Bool,
         activity -> Json,
         created_at -> BigInt,
@@ -138,6 +147,9 @@ diesel::table! {
         identifier -> Nullable<Text>,
         canonical -> Nullable<Text>,
         user_id -> Nullable<Text>,
+        first_factor -> Nullable<Text>,
+        first_factor_at -> Nullable<BigInt>,
+        first_factor_number -> Nullable<Text>,
         current_challenge_id -> Nullable<Text>,
         created_session_id -> Nullable<Text>,
         abandon_at -> BigInt,
@@ -156,6 +168,10 @@ diesel::table! {
         status -> Text,
         email_address -> Nullable<Text>,
         email_verified -> Bool,
+        phone_number -> Nullable<Text>,
+        phone_verified -> Bool,
+        proven_at -> Nullable<BigInt>,
+        legal_accepted -> Bool,
         username -> Nullable<Text>,
         first_name -> Nullable<Text>,
         last_name -> Nullable<Text>,
@@ -171,6 +187,8 @@ diesel::table! {
     }
 }
 diesel::table! {
+    use diesel::sql_types::*;
+    use super::Json;
     challenges (environment_id, id) {
         environment_id -> Text,
         id -> Text,
@@ -183,7 +201,84 @@ diesel::table! {
         expire_at -> BigInt,
         target -> Nullable<Text>,
         code_mac -> Nullable<Binary>,
+        nonce -> Nullable<Text>,
+        ticket_hash -> Nullable<Binary>,
+        redirect_url -> Nullable<Text>,
+        state -> Nullable<Text>,
+        options -> Nullable<Json>,
         error -> Nullable<Text>,
+        created_at -> BigInt,
+        updated_at -> BigInt,
+    }
+}
+
+diesel::table! {
+    phone_numbers (environment_id, id) {
+        environment_id -> Text,
+        id -> Text,
+        user_id -> Text,
+        phone_number -> Text,
+        verified -> Bool,
+        reserved_for_second_factor -> Bool,
+        default_second_factor -> Bool,
+        current_challenge_id -> Nullable<Text>,
+        created_at -> BigInt,
+        updated_at -> BigInt,
+    }
+}
+diesel::table! {
+    use diesel::sql_types::*;
+    use super::Json;
+    passkeys (environment_id, id) {
+        environment_id -> Text,
+        id -> Text,
+        user_id -> Text,
+        credential_id -> Binary,
+        credential -> Text,
+        nickname -> Text,
+        aaguid -> Nullable<Text>,
+        transports -> Json,
+        last_used_at -> Nullable<BigInt>,
+        removed_at -> Nullable<BigInt>,
+        created_at -> BigInt,
+        updated_at -> BigInt,
+    }
+}
+diesel::table! {
+    totp_secrets (environment_id, user_id) {
+        environment_id -> Text,
+        user_id -> Text,
+        id -> Text,
+        sealed_secret -> Text,
+        verified_at -> Nullable<BigInt>,
+        last_step -> BigInt,
+        created_at -> BigInt,
+        updated_at -> BigInt,
+    }
+}
+diesel::table! {
+    backup_codes (environment_id, id) {
+        environment_id -> Text,
+        id -> Text,
+        user_id -> Text,
+        code_mac -> Binary,
+        consumed_at -> Nullable<BigInt>,
+        created_at -> BigInt,
+    }
+}
+diesel::table! {
+    use diesel::sql_types::*;
+    use super::Json;
+    tickets (environment_id, id) {
+        environment_id -> Text,
+        id -> Text,
+        purpose -> Text,
+        ticket_hash -> Binary,
+        user_id -> Text,
+        actor -> Nullable<Json>,
+        session_max_seconds -> Nullable<BigInt>,
+        status -> Text,
+        expires_at -> BigInt,
         created_at -> BigInt,
         updated_at -> BigInt,
     }

@@ -13,6 +13,7 @@ use domain::session::{Activity, Factors, Session, SessionStatus};
 use domain::strategy::Strategy;
 use domain::user::{Lock, LockedBy};
 use domain::{ClientId, EnvironmentId, SessionId, Timestamp, UserId};
+use serde_json::{Map, Value};
 
 #[derive(Queryable, Selectable, Insertable, AsChangeset)]
 #[diesel(table_name = sessions, primary_key(environment_id, id), check_for_backend(Any))]
@@ -30,6 +31,8 @@ struct Row {
     first_factor: String,
     first_factor_at: i64,
     second_factor_at: Option<i64>,
+    second_factor: Option<String>,
+    actor: Option<Doc<Map<String, Value>>>,
     was_test: bool,
     activity: Doc<Activity>,
     created_at: i64,
@@ -52,7 +55,12 @@ impl TryFrom<Row> for Session {
                 first: Strategy::parse(&row.first_factor).ok_or_else(|| corrupt("sessions.first_factor"))?,
                 first_at: at(row.first_factor_at),
                 second_at: row.second_factor_at.map(at),
+                second: row
+                    .second_factor
+                    .map(|word| Strategy::parse(&word).ok_or_else(|| corrupt("sessions.second_factor")))
+                    .transpose()?,
             },
+            actor: row.actor.map(|actor| actor.0),
             was_test: row.was_test,
             activity: row.activity.0,
             created_at: at(row.created_at),
@@ -75,6 +83,8 @@ fn row(env: EnvironmentId, session: &Session) -> Row {
         first_factor: session.factors.first.as_str().to_owned(),
         first_factor_at: session.factors.first_at.millis(),
         second_factor_at: session.factors.second_at.map(Timestamp::millis),
+        second_factor: session.factors.second.map(|s| s.as_str().to_owned()),
+        actor: session.actor.clone().map(Doc),
         was_test: session.was_test,
         activity: Doc(session.activity.clone()),
         created_at: session.created_at.millis(),

@@ -8,7 +8,8 @@ use diesel::prelude::*;
 use diesel::sql_types::{BigInt, Text};
 use diesel_async::RunQueryDsl;
 use domain::identifier::{Identifier, IdentifierKind};
-use domain::sign_in::{SignIn, SignInStatus};
+use domain::sign_in::{FirstProof, SignIn, SignInStatus};
+use domain::strategy::Strategy;
 use domain::{ClientId, EnvironmentId, NewId, SignInId, Timestamp};
 
 #[derive(Queryable, Selectable, Insertable, AsChangeset)]
@@ -23,6 +24,9 @@ struct Row {
     identifier: Option<String>,
     canonical: Option<String>,
     user_id: Option<String>,
+    first_factor: Option<String>,
+    first_factor_at: Option<i64>,
+    first_factor_number: Option<String>,
     current_challenge_id: Option<String>,
     created_session_id: Option<String>,
     abandon_at: i64,
@@ -42,12 +46,21 @@ impl TryFrom<Row> for SignIn {
             }),
             _ => None,
         };
+        let first = match (row.first_factor, row.first_factor_at) {
+            (Some(strategy), Some(proven_at)) => Some(FirstProof {
+                strategy: Strategy::parse(&strategy).ok_or_else(|| corrupt("sign_ins.first_factor"))?,
+                at: at(proven_at),
+                number: read_opt(row.first_factor_number.as_ref(), "sign_ins.first_factor_number")?,
+            }),
+            _ => None,
+        };
         Ok(Self {
             id: read(&row.id, "sign_ins.id")?,
             client_id: read(&row.client_id, "sign_ins.client_id")?,
             status: SignInStatus::parse(&row.status).ok_or_else(|| corrupt("sign_ins.status"))?,
             identifier,
             user_id: read_opt(row.user_id.as_ref(), "sign_ins.user_id")?,
+            first,
             current_challenge_id: read_opt(row.current_challenge_id.as_ref(), "sign_ins.current_challenge_id")?,
             created_session_id: read_opt(row.created_session_id.as_ref(), "sign_ins.created_session_id")?,
             abandon_at: at(row.abandon_at),
@@ -69,6 +82,9 @@ fn row(env: EnvironmentId, sign_in: &SignIn) -> Row {
         identifier: identifier.map(|i| i.shown.clone()),
         canonical: identifier.map(|i| i.canonical.clone()),
         user_id: sign_in.user_id.map(|id| id.to_string()),
+        first_factor: sign_in.first.as_ref().map(|first| first.strategy.as_str().to_owned()),
+        first_factor_at: sign_in.first.as_ref().map(|first| first.at.millis()),
+        first_factor_number: sign_in.first_number().map(|id| id.to_string()),
         current_challenge_id: sign_in.current_challenge_id.map(|id| id.to_string()),
         created_session_id: sign_in.created_session_id.map(|id| id.to_string()),
         abandon_at: sign_in.abandon_at.millis(),

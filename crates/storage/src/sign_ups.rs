@@ -10,7 +10,7 @@ use diesel_async::RunQueryDsl;
 use domain::sign_up::{SignUp, SignUpStatus};
 use domain::text::{Metadata, Username};
 use domain::user::PasswordDigest;
-use domain::{ClientId, Email, EnvironmentId, NewId, SignUpId, Timestamp};
+use domain::{ClientId, Email, EnvironmentId, NewId, Phone, SignUpId, Timestamp};
 
 #[derive(Queryable, Selectable, Insertable, AsChangeset)]
 #[diesel(table_name = sign_ups, primary_key(environment_id, id), check_for_backend(Any))]
@@ -22,6 +22,10 @@ struct Row {
     status: String,
     email_address: Option<String>,
     email_verified: bool,
+    phone_number: Option<String>,
+    phone_verified: bool,
+    proven_at: Option<i64>,
+    legal_accepted: bool,
     username: Option<String>,
     first_name: Option<String>,
     last_name: Option<String>,
@@ -49,6 +53,13 @@ impl TryFrom<Row> for SignUp {
             status: SignUpStatus::parse(&row.status).ok_or_else(|| corrupt("sign_ups.status"))?,
             email_address,
             email_verified: row.email_verified,
+            phone_number: row
+                .phone_number
+                .map(|number| Phone::from_e164(&number).map_err(|_| corrupt("sign_ups.phone_number")))
+                .transpose()?,
+            phone_verified: row.phone_verified,
+            proven_at: row.proven_at.map(at),
+            legal_accepted: row.legal_accepted,
             username,
             first_name: row.first_name,
             last_name: row.last_name,
@@ -73,6 +84,10 @@ fn row(env: EnvironmentId, sign_up: &SignUp) -> Row {
         status: sign_up.status.as_str().to_owned(),
         email_address: sign_up.email_address.as_ref().map(|e| e.as_str().to_owned()),
         email_verified: sign_up.email_verified,
+        phone_number: sign_up.phone_number.as_ref().map(|number| number.as_str().to_owned()),
+        phone_verified: sign_up.phone_verified,
+        proven_at: sign_up.proven_at.map(Timestamp::millis),
+        legal_accepted: sign_up.legal_accepted,
         username: sign_up.username.as_ref().map(|u| u.as_str().to_owned()),
         first_name: sign_up.first_name.clone(),
         last_name: sign_up.last_name.clone(),

@@ -1,4 +1,4 @@
-//! People. Their addresses are in [`crate::email_addresses`].
+//! People. What belongs to them has files of its own.
 
 use crate::row::{at, at_or_never, corrupt, one_row, read, read_opt};
 use crate::schema::{deleted_users, email_addresses as emails, users};
@@ -9,7 +9,7 @@ use diesel::prelude::*;
 use diesel_async::RunQueryDsl;
 use domain::page::{Direction, Page, PageRequest, Start};
 use domain::text::{Metadata, Username};
-use domain::user::{Lock, LockedBy, PasswordDigest, Person, User};
+use domain::user::{FactorSummary, Lock, LockedBy, PasswordDigest, Person, User};
 use domain::{EnvironmentId, Timestamp, UserId};
 
 #[derive(Queryable, Selectable, Insertable, AsChangeset)]
@@ -25,6 +25,13 @@ pub(crate) struct Row {
     last_name: Option<String>,
     password_digest: Option<String>,
     primary_email_address_id: Option<String>,
+    primary_phone_number_id: Option<String>,
+    image_key: Option<String>,
+    passkey_handle: Option<Vec<u8>>,
+    delete_self_enabled: bool,
+    factors: i64,
+    mfa_enabled_at: Option<i64>,
+    mfa_disabled_at: Option<i64>,
     banned: bool,
     locked_by: Option<String>,
     locked_until: Option<i64>,
@@ -61,6 +68,16 @@ impl TryFrom<Row> for User {
                 row.primary_email_address_id.as_ref(),
                 "users.primary_email_address_id",
             )?,
+            primary_phone_number_id: read_opt(row.primary_phone_number_id.as_ref(), "users.primary_phone_number_id")?,
+            image_key: row.image_key,
+            passkey_handle: row
+                .passkey_handle
+                .map(|handle| handle.try_into().map_err(|_| corrupt("users.passkey_handle")))
+                .transpose()?,
+            delete_self_enabled: row.delete_self_enabled,
+            factors: FactorSummary::from_bits(row.factors),
+            mfa_enabled_at: row.mfa_enabled_at.map(at),
+            mfa_disabled_at: row.mfa_disabled_at.map(at),
             banned: row.banned,
             lock,
             last_sign_in_at: at_or_never(row.last_sign_in_at),
@@ -87,6 +104,13 @@ fn row(env: EnvironmentId, person: &Person) -> Row {
         last_name: user.last_name.clone(),
         password_digest: user.password_digest.as_ref().map(|d| d.as_str().to_owned()),
         primary_email_address_id: user.primary_email_address_id.map(|id| id.to_string()),
+        primary_phone_number_id: user.primary_phone_number_id.map(|id| id.to_string()),
+        image_key: user.image_key.clone(),
+        passkey_handle: user.passkey_handle.map(|handle| handle.to_vec()),
+        delete_self_enabled: user.delete_self_enabled,
+        factors: person.factor_summary().bits(),
+        mfa_enabled_at: user.mfa_enabled_at.map(Timestamp::millis),
+        mfa_disabled_at: user.mfa_disabled_at.map(Timestamp::millis),
         banned: user.banned,
         locked_by: user.lock.map(|l| l.by.as_str().to_owned()),
         locked_until: user.lock.and_then(|l| l.until).map(Timestamp::millis),
@@ -111,9 +135,21 @@ pub async fn find(conn: &mut Conn, env: EnvironmentId, id: UserId) -> Result<Opt
 
 /// Finds a person with the addresses.
 pub async fn person(conn: &mut Conn, env: EnvironmentId, id: UserId) -> Result<Option<Person>> {
-    let Some(user) = find(conn, env, id).await? else { return Ok(None) };
-    let email_addresses = crate::email_addresses::of_user(conn, env, id).await?;
-    Ok(Some(Person { user, email_addresses }))
+    match find(conn, env, id).await? {
+        Some(user) => Ok(Some(whole(conn, env, user).await?)),
+        None => Ok(None),
+    }
+}
+
+/// A person who was read already, with everything that belongs to one.
+pub async fn whole(conn: &mut Conn, env: EnvironmentId, user: User) -> Result<Person> {
+    Ok(Person {
+        email_addresses: crate::email_addresses::of_user(conn, env, user.id).await?,
+        phone_numbers: crate::phone_numbers::of_user(conn, env, user.id).await?,
+        passkeys: crate::passkeys::of_user(conn, env, user.id).await?,
+        second: crate::second_factors::of_user(conn, env, user.id).await?,
+        user,
+    })
 }
 
 /// Finds a person with the addresses and holds the row until the transaction ends: everything about one
@@ -127,8 +163,7 @@ pub async fn lock(tx: &mut Tx<'_>, env: EnvironmentId, id: UserId) -> Result<Opt
         .await
         .optional()?;
     let Some(row) = row else { return Ok(None) };
-    let email_addresses = crate::email_addresses::of_user(tx, env, id).await?;
-    Ok(Some(Person { user: User::try_from(row)?, email_addresses }))
+    Ok(Some(whole(tx, env, User::try_from(row)?).await?))
 }
 
 /// The people with these ids, in no particular order.
@@ -144,7 +179,7 @@ pub async fn by_ids(conn: &mut Conn, env: EnvironmentId, ids: &[UserId]) -> Resu
         .select(Row::as_select())
         .load(conn)
         .await?;
-    with_addresses(conn, env, rows).await
+    everything_of(conn, env, rows).await
 }
 
 /// The person who has a user name, without regard to case.
@@ -357,18 +392,28 @@ pub async fn page(
         query = query.offset(offset);
     }
     let rows: Vec<Row> = query.select(Row::as_select()).load(conn).await?;
-    let people = with_addresses(conn, env, rows).await?;
+    let people = everything_of(conn, env, rows).await?;
     let key = request.order.key;
     Ok(Page::cut(people, request.limit, 0, |p| (key.of(&p.user), p.user.id.to_string())))
 }
 
-async fn with_addresses(conn: &mut Conn, env: EnvironmentId, rows: Vec<Row>) -> Result<Vec<Person>> {
+async fn everything_of(conn: &mut Conn, env: EnvironmentId, rows: Vec<Row>) -> Result<Vec<Person>> {
     let ids: Vec<String> = rows.iter().map(|r| r.id.clone()).collect();
-    let mut addresses = crate::email_addresses::of_users(conn, env, ids).await?;
+    let mut addresses = crate::email_addresses::of_users(conn, env, ids.clone()).await?;
+    let mut numbers = crate::phone_numbers::of_users(conn, env, ids.clone()).await?;
+    let mut keys = crate::passkeys::of_users(conn, env, ids.clone()).await?;
+    let mut second = crate::second_factors::of_users(conn, env, ids).await?;
     rows.into_iter()
         .map(|row| {
+            let second = second.remove(&row.id).unwrap_or_default();
             let user = User::try_from(row)?;
-            Ok(Person { email_addresses: addresses.remove(&user.id).unwrap_or_default(), user })
+            Ok(Person {
+                email_addresses: addresses.remove(&user.id).unwrap_or_default(),
+                phone_numbers: numbers.remove(&user.id).unwrap_or_default(),
+                passkeys: keys.remove(&user.id).unwrap_or_default(),
+                second,
+                user,
+            })
         })
         .collect()
 }

@@ -49,6 +49,10 @@ pub(crate) struct InstanceUpdateRequest {
     signing_keys: Option<settings::SigningKeySettings>,
     /// Second factors.
     multi_factor: Option<settings::MultiFactor>,
+    /// Strategies with settings of their own.
+    authentication_strategies: Option<settings::AuthenticationStrategies>,
+    /// Whether a sign-up must accept the terms.
+    require_legal_accepted: Option<bool>,
     /// How long the audit log is kept.
     audit_log_retention_days: Option<u32>,
     /// Browser origins that may call with cookies.

@@ -4,6 +4,7 @@ use crypto::Secret;
 use domain::Timestamp;
 use domain::challenge::Challenge;
 use domain::strategy::Strategy;
+use engine::sign_in::{Answer, Prepare};
 use std::fmt::Display;
 use utoipa::ToSchema;
 use web::{ApiError, Bucket, By, Form, FromForm, Limiter};
@@ -22,10 +23,8 @@ pub(crate) struct ChallengeCreateRequest {
     /// The answer, when it is at hand: the code.
     pub(crate) code: Option<String>,
     /// The number to send to.
-    #[expect(dead_code, reason = "documented and checked; no strategy of this release reads it")]
     phone_number_id: Option<String>,
     /// Where a link lands.
-    #[expect(dead_code, reason = "documented and checked; no strategy of this release reads it")]
     redirect_url: Option<String>,
     /// Where a sign-in elsewhere lands.
     #[expect(dead_code, reason = "documented and checked; no strategy of this release reads it")]
@@ -58,6 +57,27 @@ impl FromForm for ChallengeCreateRequest {
     }
 }
 
+impl ChallengeCreateRequest {
+    /// What is asked for, and the answer when it is at hand.
+    pub(crate) fn taken_apart(self) -> (Prepare, Option<Answer>) {
+        let answer = Answer { code: self.code, password: self.password };
+        let at_hand = answer.code.is_some() || answer.password.is_some();
+        let wanted = Prepare {
+            strategy: self.strategy,
+            email_address_id: self.email_address_id,
+            phone_number_id: self.phone_number_id,
+            redirect_url: self.redirect_url,
+        };
+        (wanted, at_hand.then_some(answer))
+    }
+}
+
+impl From<ChallengeAnswerRequest> for Answer {
+    fn from(body: ChallengeAnswerRequest) -> Self {
+        Self { code: body.code, password: body.password }
+    }
+}
+
 /// The proof.
 #[derive(ToSchema)]
 #[serde(deny_unknown_fields)]
@@ -84,7 +104,9 @@ impl FromForm for ChallengeAnswerRequest {
 /// Counts what is about to be sent to somebody, known or not: no mailbox is flooded through us.
 pub(crate) fn count_sending(limiter: &Limiter, strategy: &str, to: Option<&dyn Display>) -> Result<(), ApiError> {
     match to {
-        Some(to) if strategy == Strategy::EmailCode.as_str() => limiter.take(Bucket::ChallengeSend, By::Id(to)),
+        Some(to) if Strategy::parse(strategy).is_some_and(|s| s.is_mailed() || s.is_texted()) => {
+            limiter.take(Bucket::ChallengeSend, By::Id(to))
+        }
         _ => Ok(()),
     }
 }

@@ -20,7 +20,7 @@ pub(crate) fn routes(app: &mut ServiceConfig<'_>) {
 #[utoipa::path(responses((status = 200, body = api::User), ApiErrors), security(("session" = []), ("session_cookie" = []), ("client" = [])))]
 #[get("/v1/me")]
 async fn get_me(caller: SignedIn, engine: Data<Engine>) -> Result<Json<api::User>, ApiError> {
-    let person = me::with_addresses(&engine, &caller.cx, caller.user).await.or_fault()?;
+    let person = me::whole(&engine, &caller.cx, caller.user).await.or_fault()?;
     Ok(Json(api::User::for_fapi(&person, &caller.env.settings, caller.cx.now)))
 }
 

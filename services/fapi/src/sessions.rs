@@ -8,7 +8,7 @@ use actix_web::{HttpRequest, get, patch, post};
 use api::{Envelope, Token};
 use domain::session::{Ending, Session};
 use domain::{ChallengeId, Kind, SessionId, code};
-use engine::{Engine, sessions, sign_in, step_up, tokens};
+use engine::{Engine, sessions, step_up, tokens};
 use utoipa::ToSchema;
 use utoipa_actix_web::service_config::ServiceConfig;
 use web::{ApiError, ApiErrors, Body, Bucket, By, Cookies, Device, DeviceToken, Form, FromForm, Id, Limiter};
@@ -205,9 +205,9 @@ async fn create_session_challenge(
     let owner = sessions::on_client(&engine, cx, client, id).await?.user_id;
     limiter.take(Bucket::ChallengeCreate, By::Id(&id))?;
     count_sending(&limiter, &body.strategy, Some(&owner))?;
-    let mut challenge = step_up::prepare(&engine, cx, client, id, &body.strategy, body.email_address_id).await?;
-    if body.password.is_some() || body.code.is_some() {
-        let answer = sign_in::Answer { code: body.code, password: body.password };
+    let (wanted, answer) = body.taken_apart();
+    let mut challenge = step_up::prepare(&engine, cx, client, id, wanted).await?;
+    if let Some(answer) = answer {
         let (session, answered) = step_up::answer(&engine, cx, env, client, id, challenge.id, answer).await?;
         hand_session(&engine, cx, env, &cookies, &session).await?;
         challenge = answered;
@@ -245,8 +245,7 @@ async fn answer_session_challenge(
     let (cx, env, client) = (&caller.cx, &caller.env, caller.client.id);
     sessions::on_client(&engine, cx, client, id).await?;
     limiter.take(Bucket::ChallengeAnswer, By::Id(&id))?;
-    let answer = sign_in::Answer { code: body.code, password: body.password };
-    let (session, challenge) = step_up::answer(&engine, cx, env, client, id, challenge, answer).await?;
+    let (session, challenge) = step_up::answer(&engine, cx, env, client, id, challenge, body.into()).await?;
     hand_session(&engine, cx, env, &cookies, &session).await?;
     written(&engine, cx, env, client, api::Challenge::new(&challenge, cx.now)).await
 }

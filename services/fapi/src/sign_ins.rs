@@ -34,7 +34,6 @@ pub(crate) struct CreateSignIn {
     #[schema(value_type = Option<String>)]
     password: Option<Secret<String>>,
     /// Where a link lands.
-    #[expect(dead_code, reason = "documented and checked; no strategy of this release reads it")]
     redirect_url: Option<String>,
     /// A ticket.
     ticket: Option<String>,
@@ -82,6 +81,7 @@ impl From<CreateSignIn> for sign_in::Create {
             identifier: body.identifier,
             strategy: body.strategy,
             password: body.password,
+            redirect_url: body.redirect_url,
             ticket: body.ticket,
             transfer: body.transfer.unwrap_or(false),
         }
@@ -108,7 +108,7 @@ async fn create_sign_in(
     let client = device(&engine, &caller, &cookies).await?.id;
     let moved = sign_in::create(&engine, cx, env, client, body.into()).await?;
     hand_over(&engine, cx, env, &cookies, moved.begun.as_ref()).await?;
-    let response = api::SignIn::new(&moved.sign_in, None, &env.settings, cx.now);
+    let response = api::SignIn::new(&moved.sign_in, moved.person.as_ref(), &env.settings, cx.now);
     written(&engine, cx, env, client, response).await
 }
 
@@ -120,8 +120,8 @@ async fn get_sign_in(
     engine: Data<Engine>,
     Id(id): Id<SignInId>,
 ) -> Result<Json<api::SignIn>, ApiError> {
-    let found = sign_in::find(&engine, &caller.cx, caller.client.id, id).await?;
-    Ok(Json(api::SignIn::new(&found, None, &caller.env.settings, caller.cx.now)))
+    let (found, person) = sign_in::find(&engine, &caller.cx, &caller.env, caller.client.id, id).await?;
+    Ok(Json(api::SignIn::new(&found, person.as_ref(), &caller.env.settings, caller.cx.now)))
 }
 
 /// Issues a challenge; the one before it gives way.
@@ -137,11 +137,11 @@ async fn create_sign_in_challenge(
 ) -> Written<api::Challenge> {
     limiter.take(Bucket::ChallengeCreate, By::Id(&id))?;
     let (cx, env, client) = (&caller.cx, &caller.env, caller.client.id);
-    let identifier = sign_in::find(&engine, cx, client, id).await?.identifier;
+    let identifier = sign_in::find(&engine, cx, env, client, id).await?.0.identifier;
     count_sending(&limiter, &body.strategy, identifier.as_ref().map(|i| &i.canonical as &dyn Display))?;
-    let mut moved = sign_in::prepare(&engine, cx, client, id, &body.strategy, body.email_address_id).await?;
-    if let (Some(issued), true) = (&moved.challenge, body.password.is_some() || body.code.is_some()) {
-        let answer = sign_in::Answer { code: body.code, password: body.password };
+    let (wanted, answer) = body.taken_apart();
+    let mut moved = sign_in::prepare(&engine, cx, client, id, wanted).await?;
+    if let (Some(issued), Some(answer)) = (&moved.challenge, answer) {
         moved = sign_in::answer(&engine, cx, env, client, id, issued.id, answer).await?;
         hand_over(&engine, cx, env, &cookies, moved.begun.as_ref()).await?;
     }
@@ -178,7 +178,7 @@ async fn answer_sign_in_challenge(
 ) -> Written<api::Challenge> {
     limiter.take(Bucket::ChallengeAnswer, By::Id(&id))?;
     let (cx, env, client) = (&caller.cx, &caller.env, caller.client.id);
-    let answer = sign_in::Answer { code: body.code, password: body.password };
+    let answer = body.into();
     let moved = sign_in::answer(&engine, cx, env, client, id, challenge, answer).await?;
     hand_over(&engine, cx, env, &cookies, moved.begun.as_ref()).await?;
     let response = shown(moved.challenge, cx.now)?;

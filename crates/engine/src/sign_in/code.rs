@@ -1,10 +1,11 @@
 //! Sign-in by a code from the mailbox.
 
-use super::{Moved, SignInError, awaits_first_factor, complete, hold};
+use super::{Moved, SignInError, advance, awaits_first_factor, hold};
 use crate::challenges;
 use crate::guesses::{self, Purpose};
 use crate::{Engine, people, sessions, tenancy};
 use domain::challenge::Parent;
+use domain::sign_in::FirstProof;
 use domain::strategy::Strategy;
 use domain::{ChallengeId, ClientId, Context, SignInId};
 
@@ -48,8 +49,12 @@ pub(super) async fn answer(
                 Some(known) if is_known_device => guesses::known_device(known.user, client.id),
                 known => guesses::identity(known.as_ref().map(|k| k.user), &canonical),
             };
-            let looked =
-                challenges::answer_code(tx, cx, &tenant, &mut challenge, &identity, Purpose::EmailCode, &code).await?;
+            // A new password has a counter of its own: who is locked out by failures comes back in by the mailbox.
+            let purpose = match challenge.strategy {
+                Strategy::ResetPasswordEmailCode => Purpose::ResetCode,
+                _ => Purpose::EmailCode,
+            };
+            let looked = challenges::answer_code(tx, cx, &tenant, &mut challenge, &identity, purpose, &code).await?;
             if let Err(wrong) = looked {
                 // A failed answer is kept: the transaction commits.
                 return Ok(Err(wrong.into()));
@@ -71,8 +76,9 @@ pub(super) async fn answer(
                 storage::email_addresses::save(tx, cx.env, &address).await?;
                 people::save(tx, cx, &tenant.env.settings, &mut person).await?;
             }
-            let begun = complete(tx, cx, &tenant.env, &mut client, &mut sign_in, person, Strategy::EmailCode).await?;
-            Ok::<_, SignInError>(Ok(Moved { sign_in, challenge: Some(challenge), begun: Some(begun) }))
+            let proof = FirstProof { strategy: challenge.strategy, at: cx.now, number: None };
+            let begun = advance::first(tx, cx, &tenant.env, &mut client, &mut sign_in, &mut person, proof).await?;
+            Ok::<_, SignInError>(Ok(Moved { sign_in, person: Some(person), challenge: Some(challenge), begun }))
         })
         .await?
 }

@@ -1,6 +1,7 @@
 //! How a sign-in begins.
 
-use super::{Moved, SignInError, issue, password};
+use super::prepare::{Prepare, issue};
+use super::{Moved, SignInError, password, person_of};
 use crate::{Engine, people, tenancy};
 use crypto::Secret;
 use domain::environment::Environment;
@@ -19,6 +20,8 @@ pub struct Create {
     pub strategy: Option<String>,
     /// The answer to it.
     pub password: Option<Secret<String>>,
+    /// Where the click of a link lands.
+    pub redirect_url: Option<String>,
     /// A ticket.
     pub ticket: Option<String>,
     /// Goes on with a sign-up.
@@ -50,6 +53,7 @@ pub async fn create(
         return Err(SignInError::Identifier);
     }
     let is_test = people::test_mode(settings, env.kind, identifier.as_ref().is_some_and(Identifier::is_test))?;
+    let redirect_url = input.redirect_url;
     // Without a strategy a password is an answer to nothing.
     let password = input.password.filter(|_| strategy == Some(Strategy::Password));
     let cx = &Context { was_test: is_test, ..cx.clone() };
@@ -74,15 +78,14 @@ pub async fn create(
                     fresh
                 }
             };
-            let Some(strategy) = strategy else { return Ok(Moved { sign_in, challenge: None, begun: None }) };
-            if sign_in.identifier.is_none() {
+            let person = person_of(tx, &tenant.env, &sign_in).await?;
+            let Some(strategy) = strategy else { return Ok(Moved { sign_in, person, challenge: None, begun: None }) };
+            if sign_in.identifier.is_none() && !tenant.env.settings.identifying_factors().contains(&strategy) {
                 return Err(SignInError::Missing("identifier"));
             }
-            if sign_in.status == SignInStatus::Transferable {
-                return Err(SignInError::Strategy);
-            }
-            let challenge = issue(tx, cx, &tenant, &mut sign_in, strategy, None).await?;
-            Ok(Moved { sign_in, challenge: Some(challenge), begun: None })
+            let wanted = Prepare { redirect_url: redirect_url.clone(), ..Prepare::default() };
+            let challenge = issue(tx, cx, &tenant, &mut sign_in, person.as_ref(), strategy, &wanted).await?;
+            Ok(Moved { sign_in, person, challenge: Some(challenge), begun: None })
         })
         .await?;
 

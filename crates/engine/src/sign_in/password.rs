@@ -1,12 +1,14 @@
 //! Sign-in by password: the try is counted, the hash is checked with no transaction open, the outcome is written.
 
-use super::{Moved, SignInError, awaits_first_factor, complete, hold};
+use super::{Moved, SignInError, advance, awaits_first_factor, hold};
+use crate::challenges::{self, Tries};
 use crate::guesses::{self, Purpose};
 use crate::{Engine, passwords, people, tenancy};
 use crypto::Secret;
 use domain::challenge::Parent;
 use domain::code;
 use domain::environment::Environment;
+use domain::sign_in::FirstProof;
 use domain::strategy::Strategy;
 use domain::user::PasswordDigest;
 use domain::{ChallengeId, ClientId, Context, SignInId, UserId};
@@ -29,7 +31,14 @@ pub(super) async fn answer(
     password: Secret<String>,
 ) -> Result<Moved, SignInError> {
     let reserved = reserve(engine, cx, client, id, challenge).await?;
-    let right = passwords::verify(engine, reserved.digest.as_ref(), password.clone()).await?;
+    let right = match passwords::verify(engine, reserved.digest.as_ref(), password.clone()).await {
+        Ok(right) => right,
+        Err(error) => {
+            // There was no room to look: it was no wrong try of theirs.
+            give_back(engine, cx, id, challenge, reserved.identity).await?;
+            return Err(error.into());
+        }
+    };
     let moved = match (right, reserved.user, reserved.digest.clone()) {
         (true, Some(user), Some(digest)) => {
             take(engine, cx, client, id, challenge, user, digest, reserved.identity).await?
@@ -60,7 +69,6 @@ async fn reserve(
             let mut challenge =
                 storage::challenges::lock(tx, cx.env, &parent, challenge).await?.ok_or(SignInError::NoChallenge)?;
             awaits_first_factor(&sign_in, cx.now)?;
-            challenge.reservable(cx.now).map_err(crate::challenges::Wrong::from)?;
             let identifier = sign_in.identifier.as_ref().ok_or(SignInError::Missing("identifier"))?;
             let known = people::resolve(tx, &tenant.env, identifier).await?;
             let user = known.map(|k| k.user);
@@ -71,19 +79,37 @@ async fn reserve(
                 }
                 _ => guesses::identity(user, &identifier.canonical),
             };
-            if !cx.was_test
-                && let Some(until) =
-                    guesses::reserve(tx, cx, &tenant.env.settings, &identity, Purpose::Password).await?
-            {
-                return Err(SignInError::Locked { until: Some(until) });
-            }
-            challenge.count_attempt(cx.now);
+            challenges::begin_try(tx, cx, &tenant, &mut challenge, tries(cx, &identity)).await??;
             storage::challenges::save(tx, cx.env, &challenge).await?;
             let digest = match user {
                 Some(user) => storage::users::find(tx, cx.env, user).await?.and_then(|u| u.password_digest),
                 None => None,
             };
             Ok::<_, SignInError>(Reserved { user, digest, identity })
+        })
+        .await
+}
+
+/// The password's own counter; test people are not counted.
+fn tries<'a>(cx: &Context, identity: &'a str) -> Tries<'a> {
+    Tries { identity, purpose: Purpose::Password, free: cx.was_test }
+}
+
+async fn give_back(
+    engine: &Engine,
+    cx: &Context,
+    id: SignInId,
+    challenge: ChallengeId,
+    identity: String,
+) -> Result<(), SignInError> {
+    let tenant = tenancy::tenant(engine, cx.env).await?;
+    engine
+        .write(cx, async move |tx, cx| {
+            let parent = Parent::SignIn(id);
+            let Some(mut challenge) = storage::challenges::lock(tx, cx.env, &parent, challenge).await? else {
+                return Ok(());
+            };
+            Ok::<_, SignInError>(challenges::give_back(tx, cx, &tenant, &mut challenge, tries(cx, &identity)).await?)
         })
         .await
 }
@@ -113,18 +139,15 @@ async fn take(
             awaits_first_factor(&sign_in, cx.now)?;
             let person = storage::users::lock(tx, cx.env, user).await?;
             // The password was changed while the old one was being checked: the old one is wrong.
-            let Some(person) = person.filter(|p| p.user.password_digest.as_ref() == Some(&digest)) else {
+            let Some(mut person) = person.filter(|p| p.user.password_digest.as_ref() == Some(&digest)) else {
                 challenge.refuse(code::PASSWORD_INCORRECT, cx.now);
                 storage::challenges::save(tx, cx.env, &challenge).await?;
                 return Ok(Err(SignInError::Wrong(crate::challenges::Wrong::Answer(code::PASSWORD_INCORRECT))));
             };
-            if !cx.was_test {
-                guesses::succeed(tx, cx, &identity, Purpose::Password).await?;
-            }
-            challenge.verify(cx.now);
-            storage::challenges::save(tx, cx.env, &challenge).await?;
-            let begun = complete(tx, cx, &tenant.env, &mut client, &mut sign_in, person, Strategy::Password).await?;
-            Ok::<_, SignInError>(Ok(Moved { sign_in, challenge: Some(challenge), begun: Some(begun) }))
+            challenges::end_try(tx, cx, &mut challenge, tries(cx, &identity), Ok(())).await??;
+            let proof = FirstProof { strategy: Strategy::Password, at: cx.now, number: None };
+            let begun = advance::first(tx, cx, &tenant.env, &mut client, &mut sign_in, &mut person, proof).await?;
+            Ok::<_, SignInError>(Ok(Moved { sign_in, person: Some(person), challenge: Some(challenge), begun }))
         })
         .await?
 }

@@ -43,7 +43,7 @@ pub(super) async fn if_ready(
     // An address that did not have to be proven is not proven.
     let mut person = people::insert(tx, cx, env, user, &emails, sign_up.email_verified).await?;
     let first = if sign_up.email_verified { Strategy::EmailCode } else { Strategy::Password };
-    let factors = Factors { first, first_at: cx.now, second_at: None };
+    let factors = Factors::first(first, cx.now);
     let begun = sessions::begin(tx, cx, &env.settings, client, &mut person, factors).await?;
     sign_up.complete(person.user.id, begun.session.id, cx.now);
     storage::sign_ups::save(tx, cx.env, sign_up).await?;

@@ -31,7 +31,9 @@ pub async fn prepare(
                     SignUpError::Strategy
                 });
             };
-            if !sign_up.supported_strategies(cx.now, &tenant.env.settings).contains(&strategy) {
+            if strategy != Strategy::EmailCode
+                || !sign_up.supported_strategies(cx.now, &tenant.env.settings).contains(&strategy)
+            {
                 return Err(SignUpError::Strategy);
             }
             // An address with an account gets a mail that says so; from outside nothing differs.
@@ -45,7 +47,7 @@ pub async fn prepare(
                 is_test: sign_up.was_test && !taken,
             };
             let parent = Parent::SignUp(sign_up.id);
-            let challenge = challenges::issue_code(tx, cx, &tenant, parent, Step::Single, target).await?;
+            let challenge = challenges::issue_code(tx, cx, &tenant, (parent, Step::Single, strategy), target).await?;
             sign_up.current_challenge_id = Some(challenge.id);
             sign_up.updated_at = cx.now;
             storage::sign_ups::save(tx, cx.env, &sign_up).await?;
@@ -91,6 +93,7 @@ pub async fn answer(
                 return Err(SignUpError::Strategy);
             }
             sign_up.email_verified = true;
+            sign_up.proven_at = Some(cx.now);
             sign_up.current_challenge_id = None;
             sign_up.updated_at = cx.now;
             storage::sign_ups::save(tx, cx.env, &sign_up).await?;

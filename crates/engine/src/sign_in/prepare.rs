@@ -1,0 +1,133 @@
+//! Challenges of a sign-in are issued here: for the first factor to whoever is named, known or not; for the second
+//! to the person who was pinned.
+
+use super::{Moved, SignInError, person_of};
+use crate::challenges::{self, About, CodeTarget};
+use crate::mail::To;
+use crate::tenancy::{self, Tenant};
+use crate::{Engine, factors, people};
+use domain::challenge::{Challenge, Parent, Step};
+use domain::sign_in::{SignIn, SignInStatus};
+use domain::strategy::Strategy;
+use domain::user::Person;
+use domain::{ClientId, Context, EmailAddressId, SignInId};
+use storage::Tx;
+
+/// Which challenge is asked for.
+#[derive(Debug, Clone, Default)]
+pub struct Prepare {
+    /// The way to prove, in the word of the wire.
+    pub strategy: String,
+    /// The address to send to; the identifier itself when absent.
+    pub email_address_id: Option<String>,
+    /// The number to send to; the identifier itself, or the default second factor, when absent.
+    pub phone_number_id: Option<String>,
+    /// Where the click of a link lands.
+    pub redirect_url: Option<String>,
+}
+
+/// Issues a challenge on a sign-in.
+pub async fn prepare(
+    engine: &Engine,
+    cx: &Context,
+    client: ClientId,
+    id: SignInId,
+    wanted: Prepare,
+) -> Result<Moved, SignInError> {
+    let tenant = tenancy::tenant(engine, cx.env).await?;
+    engine
+        .write(cx, async move |tx, cx| {
+            let mut sign_in = storage::sign_ins::lock(tx, cx.env, client, id).await?.ok_or(SignInError::NotFound)?;
+            let status = sign_in.open(cx.now)?;
+            let strategy = Strategy::parse(&wanted.strategy).ok_or(SignInError::Strategy)?;
+            if status == SignInStatus::NeedsNewPassword && strategy != Strategy::Password {
+                return Err(SignInError::NeedsNewPassword);
+            }
+            let person = person_of(tx, &tenant.env, &sign_in).await?;
+            let challenge = issue(tx, cx, &tenant, &mut sign_in, person.as_ref(), strategy, &wanted).await?;
+            Ok(Moved { sign_in, person, challenge: Some(challenge), begun: None })
+        })
+        .await
+}
+
+/// Issues a challenge on a sign-in whose row is held.
+pub(super) async fn issue(
+    tx: &mut Tx<'_>,
+    cx: &Context,
+    tenant: &Tenant,
+    sign_in: &mut SignIn,
+    person: Option<&Person>,
+    strategy: Strategy,
+    wanted: &Prepare,
+) -> Result<Challenge, SignInError> {
+    if !sign_in.supported_strategies(cx.now, &tenant.env.settings, person).contains(&strategy) {
+        return Err(SignInError::Strategy);
+    }
+    let parent = Parent::SignIn(sign_in.id);
+    let challenge = match sign_in.status_at(cx.now) {
+        SignInStatus::NeedsSecondFactor => {
+            let person = person.ok_or(SignInError::Strategy)?;
+            let ask = factors::Ask {
+                strategy,
+                number: wanted.phone_number_id.as_deref(),
+                first_number: sign_in.first_number(),
+            };
+            factors::issue(tx, cx, tenant, parent, person, ask).await?
+        }
+        SignInStatus::NeedsNewPassword => challenges::issue_plain(tx, cx, (parent, Step::First, strategy)).await?,
+        _ => first(tx, cx, tenant, sign_in, strategy, wanted).await?,
+    };
+    sign_in.current_challenge_id = Some(challenge.id);
+    sign_in.updated_at = cx.now;
+    storage::sign_ins::save(tx, cx.env, sign_in).await?;
+    Ok(challenge)
+}
+
+/// A challenge for the first factor.
+async fn first(
+    tx: &mut Tx<'_>,
+    cx: &Context,
+    tenant: &Tenant,
+    sign_in: &SignIn,
+    strategy: Strategy,
+    wanted: &Prepare,
+) -> Result<Challenge, SignInError> {
+    let about = (Parent::SignIn(sign_in.id), Step::First, strategy);
+    match strategy {
+        Strategy::Password => Ok(challenges::issue_plain(tx, cx, about).await?),
+        Strategy::EmailCode | Strategy::ResetPasswordEmailCode => {
+            by_mail(tx, cx, tenant, sign_in, strategy, wanted).await
+        }
+        _ => Err(SignInError::Strategy),
+    }
+}
+
+async fn by_mail(
+    tx: &mut Tx<'_>,
+    cx: &Context,
+    tenant: &Tenant,
+    sign_in: &SignIn,
+    strategy: Strategy,
+    wanted: &Prepare,
+) -> Result<Challenge, SignInError> {
+    let env = &tenant.env;
+    let identifier = sign_in.identifier.clone().ok_or(SignInError::Missing("identifier"))?;
+    let known = people::resolve(tx, env, &identifier).await?;
+    let target = known.as_ref().and_then(|k| k.address.as_ref());
+    if let Some(wanted) = &wanted.email_address_id {
+        // An address that is not this person's is nobody's.
+        let wanted: Option<EmailAddressId> = wanted.parse().ok();
+        if wanted.is_none() || wanted != target.map(|a| a.id) {
+            return Err(SignInError::Unknown);
+        }
+    }
+    if target.is_none() && !env.settings.attack_protection.enumeration_protection {
+        return Err(SignInError::Unknown);
+    }
+    let to = target.map_or(To::Nobody, To::Address);
+    // The fixed code opens an address that is itself a test address, and only where somebody has it.
+    let is_test = sign_in.was_test && target.is_some_and(|a| a.email.is_test());
+    let letter = if strategy == Strategy::ResetPasswordEmailCode { About::NewPassword } else { About::Code };
+    let target = CodeTarget { canonical: &identifier.canonical, to, letter, is_test };
+    Ok(challenges::issue_code(tx, cx, tenant, (Parent::SignIn(sign_in.id), Step::First, strategy), target).await?)
+}
