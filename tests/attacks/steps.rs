@@ -15,7 +15,7 @@ both! {
         mallory.post_empty(format!("/v1/client/sessions/{}/tokens", alice.session)).await.has_status(404);
         mallory.post(format!("/v1/client/sessions/{}/touch", alice.session), json!({})).await.has_status(404);
         mallory.get(&attempt.path).await.is(200, json!({ "created_session_id": null }));
-        for strategy in ["ticket", "saml", "oauth_google", "reset_password_email_code", "totp", "backup_code", "", "PASSWORD"] {
+        for strategy in ["saml", "oauth_google", "totp", "backup_code", "", "PASSWORD"] {
             let reply = mallory.post(format!("{}/challenges", attempt.path), json!({ "strategy": strategy })).await;
             assert_eq!(reply.status(), 422, "{strategy}: {}", reply.text());
         }

@@ -15,7 +15,7 @@ both! {
         reply.is(200, json!({
             "response": {
                 "object": "sign_in_attempt", "status": "complete", "identifier": "alice@example.com",
-                "supported_strategies": ["passkey"], "supported_identifiers": ["email_address"], "user_data": {},
+                "supported_strategies": [], "supported_identifiers": ["email_address"], "user_data": {},
                 "created_session_id": reply.str("/client/sessions/0/id"), "current_challenge_id": null,
             },
             "client": { "sign_in": null, "sessions": [{ "status": "active", "user_id": alice.id }] },
