@@ -5,17 +5,21 @@
 
 mod client;
 mod load;
+mod machine;
 mod people;
 mod raw;
 mod report;
 mod scenario;
+mod series;
 mod server;
 
 use crate::print;
 use anyhow::{Context as _, bail};
 use boot::Config;
 use boot::config::{Sources, load, without_password};
-use report::Report;
+use machine::Machine;
+use report::{Findings, Report};
+use scenario::{Route, Scenario};
 use server::{Ports, Server, Surroundings};
 use std::path::PathBuf;
 use std::time::Duration;
@@ -32,6 +36,12 @@ pub(crate) struct Arguments {
     /// How long each kind of request is measured
     #[arg(long, default_value_t = 3, value_parser = clap::value_parser!(u64).range(1..=600))]
     seconds: u64,
+    /// How often the mint and the sign-in are measured, in turn with the cryptography they are compared with
+    #[arg(long, default_value_t = 3, value_parser = clap::value_parser!(u32).range(1..=100))]
+    rounds: u32,
+    /// Measures only these kinds of request
+    #[arg(long, value_enum, value_name = "KIND")]
+    only: Vec<Route>,
     /// Connections that ask at the same time
     #[arg(long, default_value_t = 32, value_parser = clap::value_parser!(u16).range(1..=1000))]
     connections: u16,
@@ -135,19 +145,24 @@ async fn measure(arguments: &Arguments, sources: &Sources, around: &Surroundings
     let idle = server.rss_anon()?;
 
     let length = Duration::from_secs(arguments.seconds);
-    tell("raw cryptography is timed");
-    let mut crypto = raw::Raw::time(config.passwords, length).await?;
-    let scenario = scenario::Scenario {
+    let scenario = Scenario {
         place: &place,
         server: &server,
         connections: arguments.connections.into(),
+        workers: config.http.worker_count(),
+        passwords: config.passwords,
         length,
+        rounds: arguments.rounds,
+        only: &arguments.only,
         seed: arguments.seed,
     };
-    let measured = scenario.run(&mut crypto, config.passwords, tell).await?;
+    let ours = || anyhow::Ok(server.cpu()? + server::cpu_of(std::process::id())?);
+    let (before, spent) = (Machine::now()?, ours()?);
+    let outcome = scenario.run(tell).await?;
+    let others = Machine::now()?.others_since(&before, ours()? - spent);
     let used = server.rss_anon()?;
     server.stop().await?;
-    Ok(Report::new(arguments, &config, &report::Findings { starts, idle, used, measured, crypto }))
+    Ok(Report::new(arguments, &config, &Findings { starts, idle, used, others, outcome }))
 }
 
 /// A benchmark fills and floods its database: it must be nobody's.

@@ -30,10 +30,9 @@ pub(super) enum Source {
 /// What came of it.
 pub(super) struct Measured {
     pub(super) name: &'static str,
-    pub(super) requests: u64,
     pub(super) elapsed: Duration,
-    pub(super) p50: Duration,
-    pub(super) p99: Duration,
+    /// How long each request took, shortest first.
+    times: Vec<Duration>,
     /// Of the server, for all requests together.
     pub(super) cpu: Duration,
     /// The most bytes of anonymous memory that were seen.
@@ -42,12 +41,27 @@ pub(super) struct Measured {
 
 impl Measured {
     pub(super) fn per_second(&self) -> f64 {
-        self.requests as f64 / self.elapsed.as_secs_f64()
+        self.times.len() as f64 / self.elapsed.as_secs_f64()
     }
 
     /// Microseconds of the server's processors for one request.
     pub(super) fn cpu_each(&self) -> f64 {
-        self.cpu.as_secs_f64() * 1e6 / self.requests.max(1) as f64
+        self.cpu.as_secs_f64() * 1e6 / self.times.len().max(1) as f64
+    }
+
+    /// The time in which so many of a hundred requests were answered.
+    pub(super) fn percentile(&self, part: usize) -> Duration {
+        let last = self.times.len().saturating_sub(1);
+        self.times.get((self.times.len() * part / 100).min(last)).copied().unwrap_or_default()
+    }
+
+    /// Adds another stretch of the same.
+    pub(super) fn add(&mut self, other: Self) {
+        self.elapsed += other.elapsed;
+        self.cpu += other.cpu;
+        self.rss_anon = self.rss_anon.max(other.rss_anon);
+        self.times.extend(other.times);
+        self.times.sort_unstable();
     }
 }
 
@@ -88,16 +102,7 @@ pub(super) async fn drive(
         times.extend(done.context("a connection of the benchmark was cut short")??);
     }
     times.sort_unstable();
-    let percentile = |part: usize| times.get((times.len() * part / 100).min(times.len().saturating_sub(1))).copied();
-    Ok(Measured {
-        name: subject.name,
-        requests: times.len() as u64,
-        elapsed: ended - began,
-        p50: percentile(50).unwrap_or_default(),
-        p99: percentile(99).unwrap_or_default(),
-        cpu,
-        rss_anon,
-    })
+    Ok(Measured { name: subject.name, elapsed: ended - began, times, cpu, rss_anon })
 }
 
 async fn ask(

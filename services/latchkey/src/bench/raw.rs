@@ -1,5 +1,6 @@
 //! The cryptography alone, without a server around it: what the ratios are taken of.
 
+use super::series::Series;
 use anyhow::{Context as _, bail};
 use crypto::Secret;
 use crypto::jws::{Algorithm, Signer, generate_pkcs8};
@@ -7,46 +8,28 @@ use crypto::password::{HashPool, PoolOptions};
 use std::time::{Duration, Instant};
 
 /// What the cryptography costs by itself.
+#[derive(Default)]
 pub(super) struct Raw {
-    /// Microseconds of a processor for one ES256 signature, one thread; each timing.
-    pub(super) signature: Vec<f64>,
-    /// Argon2id hashes in a second on one thread.
-    pub(super) hashes_alone: f64,
-    /// The same on as many threads as the server has slots; each timing.
-    pub(super) hashes: Vec<f64>,
+    /// Microseconds of a processor for one ES256 signature.
+    pub(super) signature: Series,
+    /// Argon2id hashes in a second on as many threads as the server has slots.
+    pub(super) hashes: Series,
+    /// Microseconds of a processor for one of those.
+    pub(super) hash_cpu: Series,
+}
+
+/// Raw hashes on a number of threads.
+#[derive(Clone, Copy)]
+pub(super) struct Hashes {
+    pub(super) per_second: f64,
+    pub(super) cpu_each: f64,
 }
 
 impl Raw {
-    pub(super) async fn time(passwords: PoolOptions, length: Duration) -> anyhow::Result<Self> {
-        let signature = vec![signature(length)?];
-        let hashes_alone = hashes(PoolOptions { threads: 1, ..passwords }, length).await?;
-        Ok(Self { signature, hashes_alone, hashes: Vec::new() })
+    pub(super) fn add(&mut self, hashes: Hashes) {
+        self.hashes.push(hashes.per_second);
+        self.hash_cpu.push(hashes.cpu_each);
     }
-
-    /// Times the signature once more: beside a server that shares its machine, one timing is none.
-    pub(super) fn signature_again(&mut self, length: Duration) -> anyhow::Result<()> {
-        self.signature.push(signature(length)?);
-        Ok(())
-    }
-
-    pub(super) async fn hashes_again(&mut self, passwords: PoolOptions, length: Duration) -> anyhow::Result<()> {
-        self.hashes.push(hashes(passwords, length).await?);
-        Ok(())
-    }
-
-    /// The mean of the timings.
-    pub(super) fn signature_micros(&self) -> f64 {
-        mean(&self.signature)
-    }
-
-    /// The mean of the timings.
-    pub(super) fn hashes_per_second(&self) -> f64 {
-        mean(&self.hashes)
-    }
-}
-
-fn mean(values: &[f64]) -> f64 {
-    values.iter().sum::<f64>() / values.len().max(1) as f64
 }
 
 /// Processor time of the calling thread so far.
@@ -56,25 +39,40 @@ fn thread_cpu() -> anyhow::Result<Duration> {
     Ok(Duration::from_nanos(nanos))
 }
 
-/// Signs a message of a session token's length, on this thread, and counts its own processor time.
-fn signature(length: Duration) -> anyhow::Result<f64> {
+/// Signs a message of so many bytes on so many threads at once, and tells the processor time of one signature.
+///
+/// As many threads as the server has workers: where two processors share a core, one alone would be faster.
+pub(super) fn signature(threads: usize, message: usize, length: Duration) -> anyhow::Result<f64> {
     let key = generate_pkcs8(Algorithm::Es256)?;
     let signer = Signer::new(Algorithm::Es256, "bench", &key)?;
-    let message = [b'x'; 480];
+    let message = vec![b'x'; message];
     let until = Instant::now() + length;
-    let before = thread_cpu()?;
-    let mut count = 0_u32;
-    while Instant::now() < until {
-        for _ in 0..100 {
-            std::hint::black_box(signer.signature(std::hint::black_box(&message))?);
+    let sign = || {
+        let before = thread_cpu()?;
+        let mut count = 0_u32;
+        while Instant::now() < until {
+            for _ in 0..100 {
+                std::hint::black_box(signer.signature(std::hint::black_box(&message))?);
+            }
+            count += 100;
         }
-        count += 100;
-    }
-    Ok((thread_cpu()? - before).as_secs_f64() * 1e6 / f64::from(count))
+        anyhow::Ok((thread_cpu()? - before, count))
+    };
+    let (mut cpu, mut count) = (Duration::ZERO, 0);
+    std::thread::scope(|scope| {
+        let signing: Vec<_> = (0..threads.max(1)).map(|_| scope.spawn(sign)).collect();
+        for thread in signing {
+            let done = thread.join().ok().context("a signing thread panicked")??;
+            cpu += done.0;
+            count += done.1;
+        }
+        anyhow::Ok(())
+    })?;
+    Ok(cpu.as_secs_f64() * 1e6 / f64::from(count))
 }
 
 /// Hashes with a full queue and counts what is done in a second.
-async fn hashes(options: PoolOptions, length: Duration) -> anyhow::Result<f64> {
+pub(super) async fn hashes(options: PoolOptions, length: Duration) -> anyhow::Result<Hashes> {
     let pool = HashPool::new(options)?;
     let mut asking = tokio::task::JoinSet::new();
     for _ in 0..options.threads.max(1) * 2 {
@@ -94,12 +92,14 @@ async fn hashes(options: PoolOptions, length: Duration) -> anyhow::Result<f64> {
     };
     // From the end of one hash to the end of another: a stretch of any other length counts half hashes.
     done_soon(u64::try_from(options.threads * 2)?).await;
-    let (began, before) = (Instant::now(), pool.hashes_done());
+    let ours = || super::server::cpu_of(std::process::id());
+    let (began, before, cpu) = (Instant::now(), pool.hashes_done(), ours()?);
     tokio::time::sleep(length).await;
     done_soon(pool.hashes_done() + 1).await;
-    let (took, done) = (began.elapsed(), pool.hashes_done() - before);
+    let (took, done, cpu) = (began.elapsed(), pool.hashes_done() - before, ours()? - cpu);
     if let Some(Ok(failed)) = asking.try_join_next() {
         bail!("a raw hash failed: {failed}");
     }
-    Ok(done as f64 / took.as_secs_f64())
+    let done = done as f64;
+    Ok(Hashes { per_second: done / took.as_secs_f64(), cpu_each: cpu.as_secs_f64() * 1e6 / done })
 }

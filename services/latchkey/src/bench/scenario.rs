@@ -3,23 +3,47 @@
 use super::client::{Connection, request};
 use super::load::{Measured, Source, Subject, drive};
 use super::people::{Dice, ORIGIN, PASSWORD, Place, address};
-use super::raw::Raw;
+use super::raw::{self, Raw};
+use super::series::Series;
 use super::server::Server;
-use anyhow::Context as _;
+use anyhow::{Context as _, bail};
 use crypto::password::PoolOptions;
 use serde_json::json;
 use std::cell::RefCell;
 use std::rc::Rc;
 use std::time::Duration;
 
-pub(super) const NO_OP: &str = "no-op";
-pub(super) const JWKS: &str = "JWKS";
-pub(super) const MINT: &str = "token mint";
-pub(super) const ME: &str = "/v1/me";
-pub(super) const CLIENT: &str = "/v1/client";
-pub(super) const LIST: &str = "BAPI list of 20";
-pub(super) const SIGN_IN: &str = "sign-in by password";
-pub(super) const SIGN_UP: &str = "sign-up";
+/// A kind of request.
+#[derive(Debug, Clone, Copy, PartialEq, Eq, clap::ValueEnum)]
+pub(super) enum Route {
+    NoOp,
+    Jwks,
+    Mint,
+    Me,
+    Client,
+    List,
+    SignIn,
+    SignUp,
+}
+
+impl Route {
+    /// All of them, in the order they are measured.
+    const ALL: [Self; 8] =
+        [Self::NoOp, Self::Jwks, Self::Mint, Self::Me, Self::Client, Self::List, Self::SignIn, Self::SignUp];
+
+    pub(super) const fn name(self) -> &'static str {
+        match self {
+            Self::NoOp => "no-op",
+            Self::Jwks => "JWKS",
+            Self::Mint => "token mint",
+            Self::Me => "/v1/me",
+            Self::Client => "/v1/client",
+            Self::List => "BAPI list of 20",
+            Self::SignIn => "sign-in by password",
+            Self::SignUp => "sign-up",
+        }
+    }
+}
 
 /// Browsers that are signed in for each connection, so that not the same few rows are read all the time.
 const BROWSERS_EACH: usize = 4;
@@ -34,42 +58,105 @@ pub(super) struct Scenario<'a> {
     pub(super) place: &'a Place,
     pub(super) server: &'a Server,
     pub(super) connections: usize,
+    pub(super) workers: usize,
+    pub(super) passwords: PoolOptions,
     pub(super) length: Duration,
+    pub(super) rounds: u32,
+    /// What is measured; everything when nothing is named.
+    pub(super) only: &'a [Route],
     pub(super) seed: u64,
 }
 
+/// What was measured.
+#[derive(Default)]
+pub(super) struct Outcome {
+    pub(super) rows: Vec<Measured>,
+    pub(super) raw: Raw,
+    /// Server CPU of a mint, in signatures; each round.
+    pub(super) mint: Series,
+    /// Sign-ins in a second, in percent of the raw hashes; each round.
+    pub(super) sign_in: Series,
+}
+
 impl Scenario<'_> {
-    pub(super) async fn run(
-        &self,
-        raw: &mut Raw,
-        passwords: PoolOptions,
-        tell: impl Fn(&str),
-    ) -> anyhow::Result<Vec<Measured>> {
+    pub(super) async fn run(&self, tell: impl Fn(&str)) -> anyhow::Result<Outcome> {
         tell("browsers are signed in");
         let browsers = self.browsers().await?;
-        let mut measured = Vec::new();
-        for name in [NO_OP, JWKS, MINT, ME, CLIENT, LIST] {
-            tell(name);
-            measured.push(self.drive(name, self.ready(name, &browsers)).await?);
-            if name == MINT {
-                raw.signature_again(self.length)?;
+        let mut outcome = Outcome::default();
+        for route in Route::ALL {
+            if !self.only.is_empty() && !self.only.contains(&route) {
+                continue;
+            }
+            tell(route.name());
+            match route {
+                Route::Mint => self.mint(&browsers, &mut outcome).await?,
+                Route::SignIn => self.sign_in_by_password(&mut outcome).await?,
+                Route::SignUp => outcome.rows.push(self.drive(route, self.sign_ups()).await?),
+                _ => outcome.rows.push(self.drive(route, self.ready(route, &browsers)).await?),
             }
         }
-        // Before, between and after: what else the machine does meanwhile then touches both sides alike.
-        raw.hashes_again(passwords, self.length).await?;
-        for (name, source) in [(SIGN_IN, self.sign_ins()), (SIGN_UP, self.sign_ups())] {
-            tell(name);
-            measured.push(self.drive(name, source).await?);
-            if name == SIGN_IN {
-                raw.hashes_again(passwords, self.length).await?;
-            }
-        }
-        Ok(measured)
+        Ok(outcome)
     }
 
-    async fn drive(&self, name: &'static str, source: Source) -> anyhow::Result<Measured> {
-        let address = if name == LIST { self.server.bapi() } else { self.server.fapi() };
-        drive(self.server, Subject { name, address, source }, self.connections, self.length).await
+    /// Signatures and mints in turn, each round between two timings of the signature: what else the machine does
+    /// meanwhile then touches both sides alike.
+    async fn mint(&self, browsers: &[Browser], outcome: &mut Outcome) -> anyhow::Result<()> {
+        let Source::Ready(requests) = self.ready(Route::Mint, browsers) else { bail!("a mint can be asked again") };
+        let message = self.signed_bytes(&requests).await?;
+        let sign = || raw::signature(self.workers, message, self.length / 2);
+        let mut sum: Option<Measured> = None;
+        let mut before = sign()?;
+        outcome.raw.signature.push(before);
+        for _ in 0..self.rounds {
+            let minted = self.drive(Route::Mint, Source::Ready(Rc::clone(&requests))).await?;
+            let after = sign()?;
+            outcome.raw.signature.push(after);
+            outcome.mint.push(minted.cpu_each() / f64::midpoint(before, after));
+            before = after;
+            match &mut sum {
+                Some(sum) => sum.add(minted),
+                None => sum = Some(minted),
+            }
+        }
+        outcome.rows.extend(sum);
+        Ok(())
+    }
+
+    /// The same for raw hashes and sign-ins.
+    async fn sign_in_by_password(&self, outcome: &mut Outcome) -> anyhow::Result<()> {
+        let source = self.sign_ins();
+        let mut sum: Option<Measured> = None;
+        let mut before = raw::hashes(self.passwords, self.length).await?;
+        outcome.raw.add(before);
+        for _ in 0..self.rounds {
+            let signed_in = self.drive(Route::SignIn, source.clone()).await?;
+            let after = raw::hashes(self.passwords, self.length).await?;
+            outcome.raw.add(after);
+            let alone = f64::midpoint(before.per_second, after.per_second);
+            outcome.sign_in.push(signed_in.per_second() / alone * 100.0);
+            before = after;
+            match &mut sum {
+                Some(sum) => sum.add(signed_in),
+                None => sum = Some(signed_in),
+            }
+        }
+        outcome.rows.extend(sum);
+        Ok(())
+    }
+
+    /// How many bytes the signature of a token covers.
+    async fn signed_bytes(&self, requests: &[Vec<u8>]) -> anyhow::Result<usize> {
+        let request = requests.first().context("nobody is signed in")?;
+        let mut connection = Connection::open(self.server.fapi()).await?;
+        let answer = connection.ask(request).await?;
+        answer.expect(200, Route::Mint.name())?;
+        let body = answer.json()?;
+        body["jwt"].as_str().and_then(|jwt| jwt.rfind('.')).context("a mint answered without a token")
+    }
+
+    async fn drive(&self, route: Route, source: Source) -> anyhow::Result<Measured> {
+        let address = if route == Route::List { self.server.bapi() } else { self.server.fapi() };
+        drive(self.server, Subject { name: route.name(), address, source }, self.connections, self.length).await
     }
 
     fn fapi(&self, line: (&str, &str), headers: &[(&str, &str)], body: Option<&serde_json::Value>) -> Vec<u8> {
@@ -78,17 +165,17 @@ impl Scenario<'_> {
     }
 
     /// Requests that can be asked again and again.
-    fn ready(&self, name: &str, browsers: &[Browser]) -> Source {
+    fn ready(&self, route: Route, browsers: &[Browser]) -> Source {
         let of_browsers = |make: &dyn Fn(&Browser) -> Vec<u8>| browsers.iter().map(make).collect();
-        let requests = match name {
-            NO_OP => vec![request("GET /healthz", &[], None)],
-            JWKS => vec![self.fapi(("GET", "/.well-known/jwks.json"), &[], None)],
-            MINT => of_browsers(&|browser| {
+        let requests = match route {
+            Route::NoOp => vec![request("GET /healthz", &[], None)],
+            Route::Jwks => vec![self.fapi(("GET", "/.well-known/jwks.json"), &[], None)],
+            Route::Mint => of_browsers(&|browser| {
                 let path = format!("/v1/client/sessions/{}/tokens", browser.session);
                 self.fapi(("POST", &path), &[("Cookie", &browser.cookies), ("Origin", ORIGIN)], None)
             }),
-            ME | CLIENT => of_browsers(&|browser| {
-                self.fapi(("GET", name), &[("Cookie", &browser.cookies), ("Origin", ORIGIN)], None)
+            Route::Me | Route::Client => of_browsers(&|browser| {
+                self.fapi(("GET", route.name()), &[("Cookie", &browser.cookies), ("Origin", ORIGIN)], None)
             }),
             _ => {
                 let bearer = format!("Bearer {}", self.place.secret_key.expose());

@@ -12,6 +12,26 @@ use tokio::process::{Child, Command};
 /// What the kernel counts a process's time in: USER_HZ, which is 100 on every platform that has /proc.
 const TICKS_PER_SECOND: u64 = 100;
 
+/// So many ticks as time.
+pub(super) fn ticks(count: u64) -> Duration {
+    Duration::from_millis(count * 1000 / TICKS_PER_SECOND)
+}
+
+/// Processor time of all threads of a process so far, in user space and in the kernel.
+pub(super) fn cpu_of(process: u32) -> anyhow::Result<Duration> {
+    let text = proc(process, "stat")?;
+    // The second field is the name in brackets, which may hold anything; utime and stime are the 14th and 15th.
+    let fields = text.rsplit_once(')').map(|(_, rest)| rest.split_whitespace()).context("/proc has another form")?;
+    let read: Vec<u64> = fields.skip(11).take(2).filter_map(|field| field.parse().ok()).collect();
+    let [user, system] = read[..] else { bail!("/proc has another form") };
+    Ok(ticks(user + system))
+}
+
+fn proc(process: u32, file: &str) -> anyhow::Result<String> {
+    let path = format!("/proc/{process}/{file}");
+    std::fs::read_to_string(&path).with_context(|| format!("{path} cannot be read: the benchmark wants Linux"))
+}
+
 /// The environment variables that make a server the one under test.
 pub(super) struct Surroundings {
     pub(super) variables: Vec<(String, String)>,
@@ -97,26 +117,15 @@ impl Server {
 
     /// Processor time of all threads so far, in user space and in the kernel.
     pub(super) fn cpu(&self) -> anyhow::Result<Duration> {
-        let text = self.proc("stat")?;
-        // The second field is the name in brackets, which may hold anything; utime and stime are the 14th and 15th.
-        let fields =
-            text.rsplit_once(')').map(|(_, rest)| rest.split_whitespace()).context("/proc has another form")?;
-        let ticks: Vec<u64> = fields.skip(11).take(2).filter_map(|field| field.parse().ok()).collect();
-        let [user, system] = ticks[..] else { bail!("/proc has another form") };
-        Ok(Duration::from_millis((user + system) * 1000 / TICKS_PER_SECOND))
+        cpu_of(self.pid)
     }
 
     /// Bytes of memory that are no copy of a file.
     pub(super) fn rss_anon(&self) -> anyhow::Result<u64> {
-        let text = self.proc("status")?;
+        let text = proc(self.pid, "status")?;
         let line = text.lines().find_map(|line| line.strip_prefix("RssAnon:"));
         let kib: Option<u64> = line.and_then(|rest| rest.split_whitespace().next()).and_then(|n| n.parse().ok());
         Ok(kib.context("/proc does not tell RssAnon")? * 1024)
-    }
-
-    fn proc(&self, file: &str) -> anyhow::Result<String> {
-        let path = format!("/proc/{}/{file}", self.pid);
-        std::fs::read_to_string(&path).with_context(|| format!("{path} cannot be read: the benchmark wants Linux"))
     }
 
     /// Waits until the server has nothing to do any more.
