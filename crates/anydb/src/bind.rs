@@ -1,22 +1,14 @@
 //! Values on their way in: collected once, then lowered to the native form of each driver.
 use crate::backend::Any;
 use crate::json::Json;
-use diesel::backend::Backend;
 use diesel::pg::{Pg, PgTypeMetadata};
+use diesel::query_builder::BindCollector;
 use diesel::query_builder::bind_collector::RawBytesBindCollector;
-use diesel::query_builder::{BindCollector, MoveableBindCollector};
 use diesel::result::{Error, QueryResult};
 use diesel::serialize::{self, IsNull, Output, ToSql};
-use diesel::sql_types::{
-    BigInt, Binary, Bool, Date, Double, HasSqlType, Integer, Nullable, SmallInt, Text, Time, Timestamp,
-};
-use diesel::sqlite::Sqlite;
+use diesel::sql_types::{BigInt, Binary, Bool, Date, Double, HasSqlType, Integer, SmallInt, Text, Time, Timestamp};
 use std::borrow::Cow;
 
-/// diesel does not name its SQLite collector, but the backend does.
-type LiteCollector<'a> = <Sqlite as Backend>::BindCollector<'a>;
-/// SQLite's values of one statement, free of any borrow.
-pub(crate) type LiteBinds = <LiteCollector<'static> as MoveableBindCollector<Sqlite>>::BindData;
 /// PostgreSQL's values of one statement, in its binary format.
 pub(crate) type PgBinds = RawBytesBindCollector<Pg>;
 
@@ -113,9 +105,13 @@ impl<'a> BindCollector<'a, Any> for Binds<'a> {
     }
 }
 
-impl Binds<'_> {
+impl<'a> Binds<'a> {
     pub(crate) fn with_capacity(parameters: usize) -> Self {
         Self(Vec::with_capacity(parameters))
+    }
+
+    pub(crate) fn values(&self) -> impl Iterator<Item = &Bind<'a>> {
+        self.0.iter().map(|(bind, _)| bind)
     }
 
     pub(crate) fn into_postgres(self) -> QueryResult<PgBinds> {
@@ -133,23 +129,6 @@ impl Binds<'_> {
             });
         }
         Ok(out)
-    }
-
-    pub(crate) fn into_sqlite(self) -> QueryResult<LiteBinds> {
-        let mut out = LiteCollector::default();
-        for (bind, _) in &self.0 {
-            match bind {
-                Bind::Null => {
-                    out.push_bound_value::<Nullable<BigInt>, _>(&None::<i64>, &mut ())?;
-                }
-                Bind::Bool(value) => out.push_bound_value::<Bool, _>(value, &mut ())?,
-                Bind::I64(value) => out.push_bound_value::<BigInt, _>(value, &mut ())?,
-                Bind::F64(value) => out.push_bound_value::<Double, _>(value, &mut ())?,
-                Bind::Text(value) => out.push_bound_value::<Text, str>(value, &mut ())?,
-                Bind::Bytes(value) => out.push_bound_value::<Binary, [u8]>(value, &mut ())?,
-            }
-        }
-        Ok(out.moveable())
     }
 }
 

@@ -1,45 +1,26 @@
 //! The connection: builds a query once, then hands it to the stock driver of its engine.
 use crate::backend::{Any, EngineKind, Sql};
-use crate::bind::{Binds, LiteBinds, PgBinds};
+use crate::bind::{Binds, PgBinds};
+use crate::lite::{self, Lowered};
 use crate::observe;
 use crate::row::AnyRow;
 use crate::text::{self, Text};
 use diesel::connection::{
-    AnsiTransactionManager as SyncTransactions, CacheSize, Connection, Instrumentation, LoadConnection,
-    TransactionDepthChange, TransactionManagerStatus,
+    AnsiTransactionManager as SyncTransactions, CacheSize, Connection, Instrumentation, SimpleConnection,
+    TransactionDepthChange, TransactionManager as _, TransactionManagerStatus,
 };
+use diesel::deserialize::FromSqlRow;
 use diesel::query_builder::{AsQuery, CollectedQuery, QueryBuilder, QueryFragment, QueryId};
 use diesel::result::{ConnectionError, ConnectionResult, Error, QueryResult};
-use diesel::row::IntoOwnedRow;
-use diesel::sqlite::{Sqlite, SqliteConnection};
-use diesel_async::sync_connection_wrapper::{SpawnBlocking, SyncConnectionWrapper, SyncTransactionManagerWrapper};
+use diesel::sqlite::SqliteConnection;
 use diesel_async::{
     AnsiTransactionManager, AsyncConnection, AsyncConnectionCore, AsyncPgConnection, SimpleAsyncConnection,
     TransactionManager,
 };
 use futures_util::future::{BoxFuture, FutureExt, ready};
 use futures_util::stream::{self, BoxStream, StreamExt, TryStreamExt};
+use std::rc::Rc;
 
-/// Runs SQLite's work on the calling thread: each connection belongs to one that may block on it.
-#[derive(Clone, Copy, PartialEq, Eq, Debug)]
-pub struct Offload;
-
-impl SpawnBlocking for Offload {
-    fn spawn_blocking<'a, R: Send + 'static>(
-        &mut self,
-        task: impl FnOnce() -> R + Send + 'static,
-    ) -> BoxFuture<'a, Result<R, Box<dyn std::error::Error + Send + Sync>>> {
-        ready(Ok(task())).boxed()
-    }
-
-    fn get_runtime() -> Self {
-        Self
-    }
-}
-
-/// A SQLite connection that answers at once, on the thread that asks.
-pub type Lite = SyncConnectionWrapper<SqliteConnection, Offload>;
-type LiteTransactions = SyncTransactionManagerWrapper<SyncTransactions>;
 type Rows = BoxStream<'static, QueryResult<AnyRow>>;
 
 /// A connection to either engine.
@@ -47,8 +28,8 @@ type Rows = BoxStream<'static, QueryResult<AnyRow>>;
 pub enum Conn {
     /// A connection to a PostgreSQL server.
     Postgres(AsyncPgConnection),
-    /// An open SQLite file.
-    Sqlite(Lite),
+    /// An open SQLite file: it answers at once, on the thread that asks, so each belongs to one that may block on it.
+    Sqlite(SqliteConnection),
 }
 
 const POSTGRES: Any = Any(EngineKind::Postgres);
@@ -78,10 +59,7 @@ impl Conn {
     pub(crate) async fn begin(&mut self, sql: &str) -> QueryResult<()> {
         match self {
             Self::Postgres(conn) => AnsiTransactionManager::begin_transaction_sql(conn, sql).await,
-            Self::Sqlite(conn) => {
-                let sql = sql.to_owned();
-                conn.spawn_blocking(move |conn| SyncTransactions::begin_transaction_sql(conn, &sql)).await
-            }
+            Self::Sqlite(conn) => SyncTransactions::begin_transaction_sql(conn, sql),
         }
     }
 
@@ -108,37 +86,66 @@ impl Conn {
                     .transaction_state()?
                     .change_transaction_depth(TransactionDepthChange::DecreaseDepth)
             }
-            Self::Sqlite(conn) => LiteTransactions::commit_transaction(conn).await,
+            Self::Sqlite(conn) => SyncTransactions::commit_transaction(conn),
+        }
+    }
+}
+
+impl Conn {
+    /// Reads the first row of an answer, straight from the driver's own: no row is copied to outlive its statement, as
+    /// a stream of rows demands. For the reads that every other request makes.
+    pub async fn point<Q, U>(&mut self, query: Q) -> QueryResult<Option<U>>
+    where
+        Q: AsQuery,
+        Q::Query: QueryFragment<Any> + QueryId,
+        U: FromSqlRow<Q::SqlType, Any>,
+    {
+        let query = query.as_query();
+        match self {
+            Self::Postgres(conn) => {
+                let mut rows = AsyncConnectionCore::load(conn, for_postgres(&query)?).await?;
+                let row = rows.try_next().await?.map(AnyRow::Postgres);
+                row.map(|row| U::build_from_row(&row).map_err(Error::DeserializationError)).transpose()
+            }
+            Self::Sqlite(conn) => lite::first::<Q::Query, _, _>(conn, for_sqlite(&query)?),
         }
     }
 }
 
 /// Builds a query: its text, whether a prepared statement may be kept, and its values.
-fn lower<'q, Q: QueryFragment<Any> + QueryId>(
-    query: &'q Q,
-    backend: &'q Any,
-) -> QueryResult<(String, bool, Binds<'q>)> {
+fn lower<'q, Q: QueryFragment<Any> + QueryId>(query: &'q Q, backend: &'q Any) -> QueryResult<Lowered<'q>> {
     let build = || {
         let mut sql = Sql::default();
         query.to_sql(&mut sql, backend)?;
         let parameters = sql.parameters();
-        Ok(Text { sql: sql.finish(), parameters, keep: query.is_safe_to_cache_prepared(backend)? })
+        let sql = sql.finish();
+        let keep = query.is_safe_to_cache_prepared(backend)? || is_plain_write(&sql, parameters);
+        Ok(Text { sql, parameters, keep })
     };
-    let Text { sql, parameters, keep } = text::of(Q::query_id(), backend.0, &build)?;
-    let mut binds = Binds::with_capacity(parameters);
+    let text = text::of(Q::query_id(), backend.0, &build)?;
+    let mut binds = Binds::with_capacity(text.parameters);
     query.collect_binds(&mut binds, &mut (), backend)?;
-    observe::saw(backend.0, &sql);
-    Ok((sql, keep, binds))
+    observe::saw(backend.0, &text.sql);
+    Ok(Lowered { text, binds })
+}
+
+/// Whether a text is an INSERT or UPDATE of few values and without a list, of which there are as many as the program
+/// has queries. diesel keeps no prepared statement of either, for it cannot tell these from an insert of a thousand
+/// rows; to prepare them anew was most of a transaction's time.
+fn is_plain_write(sql: &str, parameters: usize) -> bool {
+    // The widest row has half as many columns: an insert of several rows comes in few lengths.
+    const FEW: usize = 64;
+    (sql.starts_with("INSERT ") || sql.starts_with("UPDATE ")) && parameters <= FEW && !sql.contains(" IN (")
 }
 
 fn for_postgres<Q: QueryFragment<Any> + QueryId>(query: &Q) -> QueryResult<CollectedQuery<PgBinds>> {
-    let (sql, cached, binds) = lower(query, &POSTGRES)?;
-    Ok(CollectedQuery::new(sql, cached, binds.into_postgres()?))
+    let Lowered { text, binds } = lower(query, &POSTGRES)?;
+    let Text { sql, keep, .. } = Rc::unwrap_or_clone(text);
+    Ok(CollectedQuery::new(sql, keep, binds.into_postgres()?))
 }
 
-fn for_sqlite<Q: QueryFragment<Any> + QueryId>(query: &Q) -> QueryResult<CollectedQuery<LiteBinds>> {
-    let (sql, cached, binds) = lower(query, &SQLITE)?;
-    Ok(CollectedQuery::new(sql, cached, binds.into_sqlite()?))
+fn for_sqlite<Q: QueryFragment<Any> + QueryId>(query: &Q) -> QueryResult<Lowered<'_>> {
+    lower(query, &SQLITE)
 }
 
 // From here on nothing is generic over the query, so that the drivers are compiled once.
@@ -147,21 +154,8 @@ fn load_postgres(conn: &mut AsyncPgConnection, query: CollectedQuery<PgBinds>) -
     async move { Ok(rows.await?.map_ok(AnyRow::Postgres).boxed()) }.boxed()
 }
 
-// Straight to the sync connection: the wrapper's own `load` would build text and values again.
-fn load_sqlite(conn: &mut Lite, query: CollectedQuery<LiteBinds>) -> BoxFuture<'static, QueryResult<Rows>> {
-    let rows = conn.spawn_blocking(move |conn| {
-        let mut names = Default::default();
-        let mut rows = Vec::new();
-        for row in conn.load(&query)? {
-            rows.push(Ok(AnyRow::Sqlite(IntoOwnedRow::<Sqlite>::into_owned(row?, &mut names))));
-        }
-        Ok(rows)
-    });
-    rows.map(|rows| Ok(stream::iter(rows?).boxed())).boxed()
-}
-
-fn execute_sqlite(conn: &mut Lite, query: CollectedQuery<LiteBinds>) -> BoxFuture<'static, QueryResult<usize>> {
-    conn.spawn_blocking(move |conn| conn.execute_returning_count(&query))
+fn load_sqlite(conn: &mut SqliteConnection, query: Lowered<'_>) -> BoxFuture<'static, QueryResult<Rows>> {
+    ready(lite::load(conn, query).map(|rows| stream::iter(rows).boxed())).boxed()
 }
 
 impl SimpleAsyncConnection for Conn {
@@ -169,7 +163,7 @@ impl SimpleAsyncConnection for Conn {
         observe::saw(self.engine(), sql);
         match self {
             Self::Postgres(conn) => conn.batch_execute(sql).await,
-            Self::Sqlite(conn) => conn.batch_execute(sql).await,
+            Self::Sqlite(conn) => conn.batch_execute(sql),
         }
     }
 }
@@ -209,7 +203,7 @@ impl AsyncConnectionCore for Conn {
                 Err(error) => ready(Err(error)).boxed(),
             },
             Self::Sqlite(conn) => match for_sqlite(&query) {
-                Ok(query) => execute_sqlite(conn, query),
+                Ok(query) => ready(lite::execute(conn, query)).boxed(),
                 Err(error) => ready(Err(error)).boxed(),
             },
         }
@@ -261,35 +255,35 @@ impl TransactionManager<Conn> for Transactions {
     async fn begin_transaction(conn: &mut Conn) -> QueryResult<()> {
         match conn {
             Conn::Postgres(conn) => AnsiTransactionManager::begin_transaction(conn).await,
-            Conn::Sqlite(conn) => LiteTransactions::begin_transaction(conn).await,
+            Conn::Sqlite(conn) => SyncTransactions::begin_transaction(conn),
         }
     }
 
     async fn rollback_transaction(conn: &mut Conn) -> QueryResult<()> {
         match conn {
             Conn::Postgres(conn) => AnsiTransactionManager::rollback_transaction(conn).await,
-            Conn::Sqlite(conn) => LiteTransactions::rollback_transaction(conn).await,
+            Conn::Sqlite(conn) => SyncTransactions::rollback_transaction(conn),
         }
     }
 
     async fn commit_transaction(conn: &mut Conn) -> QueryResult<()> {
         match conn {
             Conn::Postgres(conn) => AnsiTransactionManager::commit_transaction(conn).await,
-            Conn::Sqlite(conn) => LiteTransactions::commit_transaction(conn).await,
+            Conn::Sqlite(conn) => SyncTransactions::commit_transaction(conn),
         }
     }
 
     fn transaction_manager_status_mut(conn: &mut Conn) -> &mut TransactionManagerStatus {
         match conn {
             Conn::Postgres(conn) => AnsiTransactionManager::transaction_manager_status_mut(conn),
-            Conn::Sqlite(conn) => LiteTransactions::transaction_manager_status_mut(conn),
+            Conn::Sqlite(conn) => SyncTransactions::transaction_manager_status_mut(conn),
         }
     }
 
     fn is_broken_transaction_manager(conn: &mut Conn) -> bool {
         match conn {
             Conn::Postgres(conn) => AnsiTransactionManager::is_broken_transaction_manager(conn),
-            Conn::Sqlite(conn) => LiteTransactions::is_broken_transaction_manager(conn),
+            Conn::Sqlite(conn) => SyncTransactions::is_broken_transaction_manager(conn),
         }
     }
 }

@@ -60,7 +60,8 @@ impl Handle {
     /// On SQLite it answers on the calling thread and refuses to write.
     pub async fn read(&self) -> Result<Reader, Error> {
         Ok(Reader(match &self.local {
-            Local::Postgres(pool) => Loan::Postgres(pool.as_ref().map_err(Clone::clone)?.lease().await?),
+            // Boxed: the pool's state would else be part of every operation's that reads.
+            Local::Postgres(pool) => Loan::Postgres(Box::pin(pool.as_ref().map_err(Clone::clone)?.lease()).await?),
             Local::Sqlite(readers) => Loan::Sqlite(readers.get().await?),
         }))
     }

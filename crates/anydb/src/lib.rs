@@ -16,6 +16,7 @@ mod error;
 pub mod fragments;
 mod handle;
 mod json;
+mod lite;
 pub mod migrate;
 pub mod native;
 mod observe;

@@ -12,17 +12,12 @@
 //!             diesel_async::RunQueryDsl::get_result::<String>(query, pg).await
 //!         }
 //!         anydb::Conn::Sqlite(lite) => {
-//!             lite.spawn_blocking(|lite| {
-//!                 let query = diesel::dsl::sql::<diesel::sql_types::Text>("sqlite_version()");
-//!                 diesel::RunQueryDsl::get_result(diesel::select(query), lite)
-//!             })
-//!             .await
+//!             let query = diesel::dsl::sql::<diesel::sql_types::Text>("sqlite_version()");
+//!             diesel::RunQueryDsl::get_result(diesel::select(query), lite)
 //!         }
 //!     }
 //! }
 //! ```
-
-pub use crate::conn::{Lite, Offload};
 
 use crate::{Conn, Error};
 use diesel::sql_types::Text;

@@ -4,6 +4,7 @@ use diesel::result::QueryResult;
 use std::any::TypeId;
 use std::cell::RefCell;
 use std::collections::HashMap;
+use std::rc::Rc;
 
 /// The text of a query, without its values.
 #[derive(Clone)]
@@ -16,17 +17,21 @@ pub(crate) struct Text {
 
 thread_local! {
     // As many as there are queries in the program.
-    static WRITTEN: RefCell<HashMap<(TypeId, EngineKind), Text>> = RefCell::default();
+    static WRITTEN: RefCell<HashMap<(TypeId, EngineKind), Rc<Text>>> = RefCell::default();
 }
 
 /// The text of a query whose type says all of it (that is what its id promises); any other is built each time.
-pub(crate) fn of(id: Option<TypeId>, engine: EngineKind, build: &dyn Fn() -> QueryResult<Text>) -> QueryResult<Text> {
-    let Some(id) = id else { return build() };
+pub(crate) fn of(
+    id: Option<TypeId>,
+    engine: EngineKind,
+    build: &dyn Fn() -> QueryResult<Text>,
+) -> QueryResult<Rc<Text>> {
+    let Some(id) = id else { return build().map(Rc::new) };
     let known = WRITTEN.with_borrow(|written| written.get(&(id, engine)).cloned());
     if let Some(text) = known {
         return Ok(text);
     }
-    let text = build()?;
-    WRITTEN.with_borrow_mut(|written| written.insert((id, engine), text.clone()));
+    let text = Rc::new(build()?);
+    WRITTEN.with_borrow_mut(|written| written.insert((id, engine), Rc::clone(&text)));
     Ok(text)
 }

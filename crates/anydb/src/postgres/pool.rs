@@ -13,7 +13,8 @@ impl Manager for Maker {
     type Error = Error;
 
     async fn create(&self) -> Result<Session, Error> {
-        self.0.connect().await
+        // Boxed: the state of a hand-shake is large, and each request that only borrows a connection would carry it.
+        Box::pin(self.0.connect()).await
     }
 
     async fn recycle(&self, session: &mut Session, _: &Metrics) -> RecycleResult<Error> {

@@ -1,6 +1,6 @@
 //! Opening a SQLite file.
 use super::limit;
-use crate::conn::{Conn, Lite, Offload};
+use crate::conn::Conn;
 use crate::error::Error;
 use crate::options::Synchronous;
 use diesel::connection::SimpleConnection;
@@ -52,7 +52,7 @@ pub(crate) fn open(path: &str, role: Role) -> Result<SqliteConnection, Error> {
 
 /// Opens the file as a connection of the shared dialect.
 pub(crate) fn connect(path: &str, role: Role) -> Result<Conn, Error> {
-    Ok(Conn::Sqlite(Lite::with_runtime(open(path, role)?, Offload)))
+    Ok(Conn::Sqlite(open(path, role)?))
 }
 
 #[derive(diesel::QueryableByName)]

@@ -68,6 +68,40 @@ both! {
 
         assert_eq!(stored, rows);
         assert_eq!(read, rows);
+        for row in rows {
+            // Read in place, it is the same.
+            let point: Option<Person> = reader.point(people::table.find(&row.id)).await.unwrap();
+            assert_eq!(point, Some(row));
+        }
+    }
+
+    async fn a_point_is_the_first_row_or_none(place) {
+        three_people(place).await;
+        let mut reader = place.handle.read().await.unwrap();
+        let by_age = people::table.order((people::age, people::id)).select((people::id, people::team_id));
+
+        let first: Option<(String, Option<String>)> = reader.point(by_age).await.unwrap();
+        let nobody: Option<String> = reader.point(people::table.find("z").select(people::name)).await.unwrap();
+        let wrong: Result<Option<String>, _> = reader.point(people::table.find("c").select(sql::<Text>("absent"))).await;
+
+        assert_eq!(first, Some(("b".to_owned(), Some("t2".to_owned()))));
+        assert_eq!(nobody, None);
+        assert!(wrong.is_err());
+    }
+
+    async fn a_point_sees_what_was_written_a_moment_ago(place) {
+        three_people(place).await;
+        let mut reader = place.handle.read().await.unwrap();
+        for age in 1..=3_i64 {
+            place.handle.write(async move |tx: &mut Tx<'_>| {
+                diesel::update(people::table.find("a")).set(people::age.eq(age)).execute(tx).await?;
+                Ok::<_, Error>(())
+            }).await.unwrap();
+
+            // The statement of the last time is used again, and holds nothing back.
+            let seen: Option<i64> = reader.point(people::table.find("a").select(people::age)).await.unwrap();
+            assert_eq!(seen, Some(age));
+        }
     }
 
     async fn a_json_document_keeps_its_text(place) {
