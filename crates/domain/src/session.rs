@@ -148,6 +148,22 @@ impl Factors {
     pub const fn first(strategy: Strategy, now: Timestamp) -> Self {
         Self { first: strategy, first_at: now, second_at: None, second: None }
     }
+    /// When they were proven.
+    pub fn proven(&self) -> Proven {
+        Proven { first_at: self.first_at, second_at: self.second_at }
+    }
+}
+
+/// When the factors of a session were proven.
+#[derive(Debug, Clone, Copy, PartialEq, Eq)]
+pub struct Proven {
+    /// When the first factor was.
+    pub first_at: Timestamp,
+    /// When the second factor was, if it was.
+    pub second_at: Option<Timestamp>,
+}
+
+impl Proven {
     /// Seconds since each proof, the claim `fva`: -1 for a second factor that was not proven.
     pub fn ages(&self, now: Timestamp) -> [i64; 2] {
         [now.seconds_since(self.first_at), self.second_at.map_or(-1, |at| now.seconds_since(at))]
@@ -187,6 +203,40 @@ pub struct Session {
     pub updated_at: Timestamp,
 }
 
+/// What decides where a session stands.
+#[derive(Debug, Clone, Copy, PartialEq, Eq)]
+pub struct Standing {
+    /// As it was last written.
+    pub status: SessionStatus,
+    /// When the session was made.
+    pub created_at: Timestamp,
+    /// When it was last used.
+    pub last_active_at: Timestamp,
+    /// The absolute end.
+    pub expire_at: Timestamp,
+    /// When a pending one is given up; else the absolute end.
+    pub abandon_at: Timestamp,
+}
+
+impl Standing {
+    /// Where the session stands at this time: limits count from the moment they pass, not from the moment
+    /// somebody writes them down, and a changed limit counts for live sessions too.
+    pub fn status_at(&self, now: Timestamp, settings: &SessionSettings) -> SessionStatus {
+        if !self.status.is_live() {
+            return self.status;
+        }
+        let longest = self.created_at + Duration::from_secs(settings.lifetime_seconds);
+        let idle = settings.inactivity_timeout_seconds.map(|s| self.last_active_at + Duration::from_secs(s));
+        if now >= self.expire_at || now >= longest || idle.is_some_and(|at| now >= at) {
+            SessionStatus::Expired
+        } else if self.status == SessionStatus::Pending && now >= self.abandon_at {
+            SessionStatus::Abandoned
+        } else {
+            self.status
+        }
+    }
+}
+
 /// The session is over already.
 #[derive(Debug, Clone, Copy, PartialEq, Eq, thiserror::Error)]
 #[error("the session is over")]
@@ -206,20 +256,19 @@ pub enum Ending {
 }
 
 impl Session {
-    /// Where the session stands at this time: limits count from the moment they pass, not from the moment
-    /// somebody writes them down, and a changed limit counts for live sessions too.
+    /// Where the session stands at this time; see [`Standing::status_at`].
     pub fn status_at(&self, now: Timestamp, settings: &SessionSettings) -> SessionStatus {
-        if !self.status.is_live() {
-            return self.status;
-        }
-        let longest = self.created_at + Duration::from_secs(settings.lifetime_seconds);
-        let idle = settings.inactivity_timeout_seconds.map(|s| self.last_active_at + Duration::from_secs(s));
-        if now >= self.expire_at || now >= longest || idle.is_some_and(|at| now >= at) {
-            SessionStatus::Expired
-        } else if self.status == SessionStatus::Pending && now >= self.abandon_at {
-            SessionStatus::Abandoned
-        } else {
-            self.status
+        self.standing().status_at(now, settings)
+    }
+
+    /// What decides where the session stands.
+    pub fn standing(&self) -> Standing {
+        Standing {
+            status: self.status,
+            created_at: self.created_at,
+            last_active_at: self.last_active_at,
+            expire_at: self.expire_at,
+            abandon_at: self.abandon_at,
         }
     }
 

@@ -27,14 +27,20 @@ pub(crate) struct Activity(Mutex<Seen>);
 
 impl Activity {
     /// Notes that a session was used; says nothing when that was written less than a minute ago.
-    pub(crate) fn session(&self, env: &Environment, session: &domain::session::Session, now: Timestamp) {
+    pub(crate) fn session(
+        &self,
+        env: &Environment,
+        (session, user): (SessionId, UserId),
+        last_active_at: Timestamp,
+        now: Timestamp,
+    ) {
         // With a short idle limit the note must not come so late that a session in use dies of it.
         let idle = env.settings.sessions.inactivity_timeout_seconds.map(|s| Duration::from_secs(s / 4));
-        if now < session.last_active_at + idle.unwrap_or(EVERY).min(EVERY) {
+        if now < last_active_at + idle.unwrap_or(EVERY).min(EVERY) {
             return;
         }
         let mut seen = self.0.lock().unwrap_or_else(PoisonError::into_inner);
-        seen.sessions.insert((env.id, session.id), (session.user_id, now));
+        seen.sessions.insert((env.id, session), (user, now));
     }
 
     /// Notes that a key was used.

@@ -156,7 +156,7 @@ pub async fn signed_in(
         return Err(if claimed.is_some() { CallerError::Revoked } else { CallerError::Missing });
     }
     admit(&user, now)?;
-    engine.shared().activity.session(env, &session, now);
+    engine.shared().activity.session(env, (session.id, session.user_id), session.last_active_at, now);
     Ok(SignedIn { client_id: session.client_id, session, user })
 }
 

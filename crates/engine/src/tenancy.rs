@@ -87,12 +87,16 @@ async fn by_host(engine: &Engine, host: &str, segment: &str) -> Result<Option<En
     if !host.is_empty() {
         return Ok(None);
     }
-    let found = storage::environments::by_host(&mut *engine.read().await?, host, segment).await?;
-    if let Some(id) = found {
-        let mut cached = tenants.0.write().unwrap_or_else(PoisonError::into_inner);
-        cached.hosts.entry(host.to_owned()).or_default().insert(segment.to_owned(), id);
-    }
-    Ok(found)
+    // Boxed: every request waits here, and nearly none comes this far.
+    Box::pin(async move {
+        let found = storage::environments::by_host(&mut *engine.read().await?, host, segment).await?;
+        if let Some(id) = found {
+            let mut cached = tenants.0.write().unwrap_or_else(PoisonError::into_inner);
+            cached.hosts.entry(host.to_owned()).or_default().insert(segment.to_owned(), id);
+        }
+        Ok(found)
+    })
+    .await
 }
 
 /// An environment by its id.
@@ -102,9 +106,14 @@ pub async fn environment(engine: &Engine, id: EnvironmentId) -> Result<Arc<Envir
 
 /// An environment with its keys.
 pub(crate) async fn tenant(engine: &Engine, id: EnvironmentId) -> Result<Arc<Tenant>, Error> {
-    if let Some(tenant) = engine.shared().tenants.tenant(id) {
-        return Ok(tenant);
+    match engine.shared().tenants.tenant(id) {
+        Some(tenant) => Ok(tenant),
+        // Boxed, as above.
+        None => Box::pin(load(engine, id)).await,
     }
+}
+
+async fn load(engine: &Engine, id: EnvironmentId) -> Result<Arc<Tenant>, Error> {
     let mut conn = engine.read().await?;
     // The environment is read first: a change in between leaves a copy that looks older than it is, never newer.
     let env = storage::environments::find(&mut conn, id).await?.ok_or_else(|| fault("the environment is gone"))?;

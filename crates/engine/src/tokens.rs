@@ -7,11 +7,12 @@ use crate::tenancy::{self, Tenant};
 use crate::{Engine, StorageError, callers};
 use crypto::jws::SignError;
 use domain::environment::Environment;
-use domain::session::Session;
+use domain::session::{Proven, Session, Standing};
 use domain::user::{Lock, LockedBy};
-use domain::{ClientId, Context, Kind, Refusal, SessionId, Timestamp, Verdict, code};
+use domain::{Context, Kind, Refusal, SessionId, Timestamp, UserId, Verdict, code};
 use serde::Serialize;
 use std::sync::Arc;
+use storage::sessions::Mintable;
 
 /// How long the token in the `__session` cookie lives, in seconds.
 const COOKIE_SECONDS: i64 = 86_400;
@@ -20,8 +21,8 @@ const COOKIE_SECONDS: i64 = 86_400;
 #[derive(Serialize)]
 struct Claims<'a> {
     iss: &'a str,
-    sub: String,
-    sid: String,
+    sub: UserId,
+    sid: SessionId,
     jti: String,
     iat: i64,
     nbf: i64,
@@ -102,32 +103,40 @@ pub async fn mint(
     origin: Option<&str>,
 ) -> Result<String, MintError> {
     let found = storage::sessions::mintable(&mut *engine.read().await?, cx.env, cookie.client_id, id).await?;
+    // What comes seldom is boxed: its state would else be part of each mint's, which is moved about.
     let Some(found) = found else {
-        // Which of the two is missing is told to the holder of the cookie only.
-        return Err(match callers::device(engine, env, cookie, cx.now).await? {
-            callers::Device::Known(_) => missing(engine, cx, cookie.client_id, id).await?,
-            _ => MintError::NoClient,
-        });
+        return Err(Box::pin(missing(engine, cx, env, cookie, id)).await?);
     };
     if !found.client_secret.matches(cookie.secret.expose().as_bytes()) {
         return Err(MintError::NoClient);
     }
-    if !callers::is_mintable(found.session.status_at(cx.now, &env.settings.sessions)) {
+    if !callers::is_mintable(found.standing.status_at(cx.now, &env.settings.sessions)) {
         return Err(MintError::Over);
     }
     if let Some(refused) = stands_against(found.banned, found.lock, cx.now) {
-        callers::take_away(engine, cx, env, id).await?;
+        Box::pin(callers::take_away(engine, cx, env, id)).await?;
         return Err(refused);
     }
-    engine.shared().activity.session(env, &found.session, cx.now);
-    sign(engine, cx, env, &found.session, Kindness::Token { azp: origin }).await
+    engine.shared().activity.session(env, (id, found.user_id), found.standing.last_active_at, cx.now);
+    let Mintable { user_id: user, standing, proven, was_test, .. } = found;
+    sign(engine, cx, env, &Subject { id, user, standing, proven, was_test }, Kindness::Token { azp: origin }).await
 }
 
-/// A session whose person is gone was revoked with the person.
-async fn missing(engine: &Engine, cx: &Context, client: ClientId, id: SessionId) -> Result<MintError, StorageError> {
+/// Says what is missing: to the holder of the cookie, and to nobody else.
+async fn missing(
+    engine: &Engine,
+    cx: &Context,
+    env: &Environment,
+    cookie: &DeviceCookie,
+    id: SessionId,
+) -> Result<MintError, StorageError> {
+    let callers::Device::Known(_) = callers::device(engine, env, cookie, cx.now).await? else {
+        return Ok(MintError::NoClient);
+    };
     let session = storage::sessions::find(&mut *engine.read().await?, cx.env, id).await?;
     Ok(match session {
-        Some(session) if session.client_id == client => MintError::Over,
+        // A session whose person is gone was revoked with the person.
+        Some(session) if session.client_id == cookie.client_id => MintError::Over,
         _ => MintError::NotFound,
     })
 }
@@ -150,12 +159,12 @@ pub async fn mint_for_backend(
     if !live || stands_against(user.banned, user.lock, cx.now).is_some() {
         return Err(MintError::NotLive);
     }
-    sign(engine, cx, env, &session, Kindness::Token { azp: None }).await
+    sign(engine, cx, env, &Subject::of(&session), Kindness::Token { azp: None }).await
 }
 
 /// The token of the `__session` cookie: good on FAPI alone, and only with a live session row.
 pub async fn cookie(engine: &Engine, cx: &Context, env: &Environment, session: &Session) -> Result<String, MintError> {
-    sign(engine, cx, env, session, Kindness::Cookie).await
+    sign(engine, cx, env, &Subject::of(session), Kindness::Cookie).await
 }
 
 fn stands_against(banned: bool, lock: Option<Lock>, now: Timestamp) -> Option<MintError> {
@@ -164,6 +173,27 @@ fn stands_against(banned: bool, lock: Option<Lock>, now: Timestamp) -> Option<Mi
     }
     let lock = lock.filter(|l| l.by == LockedBy::Operator && l.until.is_none_or(|until| now < until))?;
     Some(MintError::Locked { until: lock.until })
+}
+
+/// What a token says of its session.
+struct Subject {
+    id: SessionId,
+    user: UserId,
+    standing: Standing,
+    proven: Proven,
+    was_test: bool,
+}
+
+impl Subject {
+    fn of(session: &Session) -> Self {
+        Self {
+            id: session.id,
+            user: session.user_id,
+            standing: session.standing(),
+            proven: session.factors.proven(),
+            was_test: session.was_test,
+        }
+    }
 }
 
 enum Kindness<'a> {
@@ -175,13 +205,13 @@ async fn sign(
     engine: &Engine,
     cx: &Context,
     env: &Environment,
-    session: &Session,
+    session: &Subject,
     kind: Kindness<'_>,
 ) -> Result<String, MintError> {
     let algorithm = signing::session_algorithm(env);
     let mut tenant: Arc<Tenant> = tenancy::tenant(engine, cx.env).await?;
     if tenant.keys.signer(algorithm).is_none() {
-        tenant = signing::ensure(engine, cx, algorithm).await?;
+        tenant = Box::pin(signing::ensure(engine, cx, algorithm)).await?;
     }
     let signer = tenant.keys.signer(algorithm).ok_or_else(|| tenancy::fault("a key was made, and none signs"))?;
     let iat = cx.now.seconds();
@@ -193,16 +223,16 @@ async fn sign(
     };
     let claims = Claims {
         iss: &env.issuer,
-        sub: session.user_id.to_string(),
-        sid: session.id.to_string(),
+        sub: session.user,
+        sid: session.id,
         jti: crypto::random::jti(),
         iat,
         nbf: iat,
-        exp: (iat + lifetime).min(session.expire_at.seconds()),
+        exp: (iat + lifetime).min(session.standing.expire_at.seconds()),
         azp,
         v: 2,
-        sts: session.status_at(cx.now, &env.settings.sessions).as_str(),
-        fva: session.factors.ages(cx.now),
+        sts: session.standing.status_at(cx.now, &env.settings.sessions).as_str(),
+        fva: session.proven.ages(cx.now),
         pnv: false,
         pkv: false,
         pkc: 0,
