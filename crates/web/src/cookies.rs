@@ -28,7 +28,8 @@ const SESSION_SECONDS: u32 = 86_400;
 pub(crate) fn read<'h>(headers: &'h HeaderMap, name: &str) -> Option<&'h str> {
     let mut found = None;
     for header in headers.get_all(COOKIE) {
-        for pair in header.to_str().ok()?.split(';') {
+        // Not `to_str`: it looks at a kilobyte byte by byte, and only the one value has to be plain.
+        for pair in std::str::from_utf8(header.as_bytes()).ok()?.split(';') {
             let Some((key, value)) = pair.split_once('=') else { continue };
             if key.trim() != name {
                 continue;
@@ -39,7 +40,7 @@ pub(crate) fn read<'h>(headers: &'h HeaderMap, name: &str) -> Option<&'h str> {
             found = Some(value.trim());
         }
     }
-    found.filter(|value| !value.is_empty())
+    found.filter(|value| !value.is_empty() && value.bytes().all(|b| matches!(b, b' '..=b'~')))
 }
 
 /// Whether the request carries any cookie of ours, valid or not.

@@ -110,7 +110,7 @@ enum Passage {
 impl Parts {
     fn state(&self, req: &ServiceRequest) -> Rc<RequestState> {
         let now = self.engine.now();
-        let id = RequestId::new(now, crypto::random::bytes());
+        let id = RequestId::new(now, crypto::random::unique());
         let socket = req.peer_addr().map(|address| address.ip());
         let ip = peer::client(socket, req.headers(), &self.app.trusted_proxies);
         Rc::new(RequestState::new(id, now, self.app.surface, ip))
@@ -169,7 +169,8 @@ impl Parts {
                 return Ok(Passage::Through);
             }
             if let Some(cookie) = DeviceCookie::parse(value.expose()) {
-                let device = engine::callers::device(&self.engine, &env, &cookie, state.now).await.or_fault()?;
+                let weighed = Box::pin(engine::callers::device(&self.engine, &env, &cookie, state.now));
+                let device = weighed.await.or_fault()?;
                 if matches!(device, Device::Known(_)) {
                     state.jar.set_client(&cookie);
                 }
@@ -186,7 +187,7 @@ impl Parts {
         let env = state.env.borrow().clone();
         let (req, response) = (response.request().clone(), response.response_mut());
         let headers = response.headers_mut();
-        if let Ok(id) = HeaderValue::from_str(&state.id.to_string()) {
+        if let Ok(id) = HeaderValue::try_from(state.id.to_string()) {
             headers.insert(REQUEST_ID, id);
         }
         default_header(headers, CACHE_CONTROL, "no-store");
@@ -239,7 +240,8 @@ impl Parts {
         if status.is_success() {
             return;
         }
-        if let Err(error) = engine::idempotency::release(&self.engine, &cx, &claim).await {
+        // Boxed: a transaction is a large state, and every request would carry it.
+        if let Err(error) = Box::pin(engine::idempotency::release(&self.engine, &cx, &claim)).await {
             let chain = crate::error::chain(&error);
             tracing::error!(request.id = %state.id, error.chain = chain, "an idempotency claim stays until it runs out");
         }

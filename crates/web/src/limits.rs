@@ -133,7 +133,7 @@ impl Limits {
         name: &str,
         default: Allowance,
         env: &Environment,
-        key: &str,
+        key: &dyn Display,
         now: i64,
     ) -> Result<Rate, (Rate, u64)> {
         let allowance = self.settings.buckets.get(name).copied().unwrap_or(default);
@@ -180,7 +180,7 @@ fn quota(allowance: Allowance) -> Quota {
     Quota::with_period(window / max.get()).unwrap_or(Quota::per_second(max)).allow_burst(max)
 }
 
-fn hashed(name: &str, env: EnvironmentId, key: &str) -> Key {
+fn hashed(name: &str, env: EnvironmentId, key: &dyn Display) -> Key {
     let digest = crypto::digest::sha256(format!("{name}\0{env}\0{key}").as_bytes());
     let mut short = Key::default();
     short.copy_from_slice(&digest[..16]);
@@ -205,7 +205,7 @@ fn count(
     state: &RequestState,
     env: &Environment,
     bucket: (&str, Allowance),
-    key: &str,
+    key: &dyn Display,
 ) -> Result<(), ApiError> {
     match limits.take(bucket.0, bucket.1, env, key, state.now.seconds()) {
         Ok(rate) => {
@@ -230,7 +230,7 @@ pub(crate) fn by_route(asked: &Asked, env: &Environment, key: ApiKeyId) -> Resul
     let limits = limits_of(&asked.req)?;
     let pattern = asked.req.match_pattern().unwrap_or_default();
     let (name, allowance) = bucket_of_route(asked.req.method(), &pattern);
-    count(&limits, &asked.state, env, (&name, allowance), &key.to_string())
+    count(&limits, &asked.state, env, (&name, allowance), &key)
 }
 
 /// Counts requests in the buckets that a handler names.
@@ -243,11 +243,11 @@ impl Limiter {
     /// Counts this request, or refuses it with 429.
     pub fn take(&self, bucket: Bucket, by: By<'_>) -> Result<(), ApiError> {
         let env = self.state.env.borrow().clone().ok_or_else(|| ApiError::fault(NoEdge))?;
-        let key = match by {
-            By::Peer => peer(self.state.ip),
-            By::Id(id) => id.to_string(),
-        };
-        count(&self.limits, &self.state, &env, (bucket.name(), bucket.allowance()), &key)
+        let bucket = (bucket.name(), bucket.allowance());
+        match by {
+            By::Peer => count(&self.limits, &self.state, &env, bucket, &peer(self.state.ip)),
+            By::Id(id) => count(&self.limits, &self.state, &env, bucket, id),
+        }
     }
 }
 

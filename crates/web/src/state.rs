@@ -134,7 +134,9 @@ impl Asked {
             now: self.state.now,
             request_id: self.state.id,
             ip: self.state.ip,
-            user_agent: user_agent.and_then(|v| v.to_str().ok()).map(|ua| ua.chars().take(USER_AGENT_MAX).collect()),
+            user_agent: user_agent
+                .and_then(|v| v.to_str().ok())
+                .map(|ua| ua.get(..USER_AGENT_MAX).unwrap_or(ua).to_owned()),
             was_test: false,
             idempotency: None,
         }

@@ -15,11 +15,12 @@ use utoipa_actix_web::service_config::ServiceConfig;
 
 /// Every route of the surface.
 pub fn routes(app: &mut ServiceConfig<'_>) {
-    app.configure(environment::routes)
+    // Routes are tried in this order, and each costs a regular expression: the mint comes first.
+    app.configure(sessions::routes)
+        .configure(environment::routes)
         .configure(client::routes)
         .configure(sign_ins::routes)
         .configure(sign_ups::routes)
-        .configure(sessions::routes)
         .configure(me::routes)
         .configure(emails::routes)
         .configure(well_known::routes);

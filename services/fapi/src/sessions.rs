@@ -14,11 +14,11 @@ use utoipa_actix_web::service_config::ServiceConfig;
 use web::{ApiError, ApiErrors, Body, Bucket, By, Cookies, Device, DeviceToken, Form, FromForm, Id, Limiter};
 
 pub(crate) fn routes(app: &mut ServiceConfig<'_>) {
-    app.service(get_client_session)
+    app.service(get_client_session_token)
+        .service(get_client_session)
         .service(touch_client_session)
         .service(end_client_session)
         .service(remove_client_session)
-        .service(get_client_session_token)
         .service(get_client_session_token_with_template)
         .service(set_session_active_organization)
         .service(create_session_challenge)

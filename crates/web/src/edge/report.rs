@@ -48,52 +48,70 @@ pub(crate) fn report(state: &RequestState, seen: &Seen, response: &ServiceRespon
         return;
     }
     let elapsed = started.elapsed();
-    let method = method(response.request().method());
-    // The pattern, never the path: paths hold ids and have no bound.
-    let route = response.request().match_pattern().unwrap_or_else(|| "unmatched".to_owned());
+    let request = response.request();
+    let method = method(request.method());
     let status = response.status().as_u16();
     let surface = state.surface.as_str();
-    tracing::info!(
-        request.id = %state.id,
-        request.caller_id = seen.caller_id,
-        surface,
-        http.method = method,
-        http.route = route,
-        http.status = status,
-        duration_us = u64::try_from(elapsed.as_micros()).unwrap_or(u64::MAX),
-        "answered"
-    );
     METERS.with_borrow_mut(|meters| {
-        let meter = meters.entry((route, surface, method, status)).or_insert_with_key(Meter::of);
+        // By the name of the handler: to write the pattern takes longer than to count.
+        let name = request.match_name();
+        let of_route = match name.and_then(|name| meters.get_mut(name)) {
+            Some(known) => known,
+            None => meters.entry(name.unwrap_or_default().to_owned()).or_default(),
+        };
+        let key = (surface, method, status);
+        let known = of_route.iter().position(|(known, _)| *known == key && name.is_some());
+        let index = known.unwrap_or_else(|| {
+            // The pattern, never the path: paths hold ids and have no bound.
+            let route = request.match_pattern().unwrap_or_else(|| "unmatched".to_owned());
+            let same = of_route.iter().position(|(known, meter)| *known == key && meter.route == route);
+            same.unwrap_or_else(|| {
+                of_route.push((key, Meter::of(route, key)));
+                of_route.len() - 1
+            })
+        });
+        let Some((_, meter)) = of_route.get(index) else { return };
+        tracing::info!(
+            request.id = %state.id,
+            request.caller_id = seen.caller_id,
+            surface,
+            http.method = method,
+            http.route = meter.route,
+            http.status = status,
+            duration_us = u64::try_from(elapsed.as_micros()).unwrap_or(u64::MAX),
+            "answered"
+        );
         meter.duration.record(elapsed.as_secs_f64());
         meter.requests.increment(1);
     });
 }
 
-/// A route of the pattern's name, on a surface, with a method and a status.
-type Labels = (String, &'static str, &'static str, u16);
+/// A surface, a method and a status.
+type Labels = (&'static str, &'static str, u16);
 
 thread_local! {
     // Looking a metric up costs more than counting; there are as many as routes, methods and statuses.
-    static METERS: RefCell<HashMap<Labels, Meter>> = RefCell::default();
+    static METERS: RefCell<HashMap<String, Vec<(Labels, Meter)>>> = RefCell::default();
 }
 
 struct Meter {
+    route: String,
     duration: Histogram,
     requests: Counter,
 }
 
 impl Meter {
-    fn of((route, surface, method, status): &Labels) -> Self {
+    fn of(route: String, (surface, method, status): Labels) -> Self {
         let labels = [
-            ("surface", (*surface).to_owned()),
+            ("surface", surface.to_owned()),
             ("route", route.clone()),
-            ("method", (*method).to_owned()),
+            ("method", method.to_owned()),
             ("status", status.to_string()),
         ];
         Self {
             duration: metrics::histogram!("http_request_duration_seconds", &labels[..3]),
             requests: metrics::counter!("http_requests_total", &labels),
+            route,
         }
     }
 }

@@ -3,7 +3,7 @@ use crate::sample::environment;
 use actix_web::http::Method;
 
 fn take(limits: &Limits, bucket: Bucket, kind: EnvironmentKind, key: &str) -> Result<Rate, (Rate, u64)> {
-    limits.take(bucket.name(), bucket.allowance(), &environment(kind, &[]), key, 1_000)
+    limits.take(bucket.name(), bucket.allowance(), &environment(kind, &[]), &key, 1_000)
 }
 
 #[test]
@@ -32,7 +32,7 @@ fn buckets_keys_and_environments_are_counted_apart() {
     assert!(take(&limits, Bucket::ChallengeAnswer, production, "a").is_ok(), "of the same size, but another bucket");
     let mut other = environment(production, &[]);
     other.id = domain::NewId::new(crate::sample::NOW, [9; 10]);
-    assert!(limits.take(Bucket::ChallengeCreate.name(), Bucket::ChallengeCreate.allowance(), &other, "a", 0).is_ok());
+    assert!(limits.take(Bucket::ChallengeCreate.name(), Bucket::ChallengeCreate.allowance(), &other, &"a", 0).is_ok());
 }
 
 #[test]
