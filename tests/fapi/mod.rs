@@ -1,5 +1,6 @@
 //! The frontend API, operation by operation, as a browser sees it.
 
+mod captcha;
 mod client;
 mod email_addresses;
 mod environment;
@@ -8,6 +9,7 @@ mod jwks;
 mod lock_out;
 mod me;
 mod password;
+mod restrictions;
 mod session_tokens;
 mod sessions;
 mod sign_in;

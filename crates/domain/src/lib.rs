@@ -8,6 +8,7 @@ pub mod challenge;
 pub mod client;
 pub mod code;
 pub mod context;
+mod disposable;
 pub mod email;
 pub mod environment;
 pub mod event;

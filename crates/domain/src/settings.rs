@@ -1,5 +1,6 @@
 //! What an environment's operator may set. The JSON form is the stored form and the wire's at once.
 
+use crate::disposable::is_disposable;
 use crate::email::{Email, EmailRules};
 use crate::environment::EnvironmentKind;
 use crate::identifier::IdentifierKind;
@@ -159,6 +160,28 @@ pub struct Captcha {
 impl Default for Captcha {
     fn default() -> Self {
         Self { provider: "none".into(), widget_type: "smart".into(), public_key: None }
+    }
+}
+
+impl Captcha {
+    /// Whether a captcha is asked for.
+    pub fn is_on(&self) -> bool {
+        self.provider != "none"
+    }
+}
+
+/// What settings hold that is never shown, sealed for its place.
+#[derive(Debug, Clone, Default, PartialEq, Eq, Serialize, Deserialize)]
+#[serde(default, deny_unknown_fields)]
+pub struct SealedSettings {
+    /// The secret key of the captcha.
+    #[serde(skip_serializing_if = "Option::is_none")]
+    pub captcha_secret_key: Option<String>,
+}
+
+impl SealedSettings {
+    fn is_empty(&self) -> bool {
+        *self == Self::default()
     }
 }
 
@@ -465,6 +488,9 @@ pub struct Settings {
     pub delete_self_enabled: bool,
     /// How long the audit log is kept.
     pub audit_log_retention_days: u32,
+    /// What is never shown.
+    #[serde(skip_serializing_if = "SealedSettings::is_empty")]
+    pub secrets: SealedSettings,
 }
 
 impl Default for Settings {
@@ -488,6 +514,7 @@ impl Default for Settings {
             allowed_origins: Vec::new(),
             delete_self_enabled: true,
             audit_log_retention_days: 90,
+            secrets: SealedSettings::default(),
         }
     }
 }
@@ -504,6 +531,11 @@ impl Settings {
     /// The form of an address that is compared here.
     pub fn canonical(&self, email: &Email) -> String {
         email.canonical(self.email_rules())
+    }
+
+    /// Whether an address may become somebody's: at sign-up, or beside others.
+    pub fn takes_address(&self, email: &Email) -> bool {
+        !(self.restrictions.block_disposable_email_domains && is_disposable(email.domain()))
     }
 
     /// What test addresses are worth in an environment of this kind.

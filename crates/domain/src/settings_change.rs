@@ -10,7 +10,7 @@ use crate::strategy::Strategy;
 use serde_json::{Map, Value};
 
 /// What a backend may set; the other groups have doors of their own.
-const KEYS: [&str; 16] = [
+const KEYS: [&str; 17] = [
     "application_name",
     "support_email",
     "enhanced_email_deliverability",
@@ -18,6 +18,7 @@ const KEYS: [&str; 16] = [
     "test_mode",
     "paths",
     "attribute_settings",
+    "restrictions",
     "attack_protection",
     "sessions",
     "signing_keys",
@@ -42,6 +43,7 @@ impl Settings {
             known
         });
         let modes_sent = change.contains_key("sign_up_modes");
+        let switch_sent = change.get("restrictions").is_some_and(|group| group.get("allowlist_enabled").is_some());
         let before = serde_json::to_value(self).expect("settings have a JSON form");
         let mut settings = loop {
             let mut merged = before.clone();
@@ -63,6 +65,13 @@ impl Settings {
         if modes_sent {
             // One switch with two names.
             settings.restrictions.allowlist_enabled = settings.sign_up_modes.contains(&SignUpMode::Restricted);
+        } else if switch_sent {
+            settings.sign_up_modes.retain(|mode| *mode == SignUpMode::Waitlist);
+            if settings.restrictions.allowlist_enabled {
+                settings.sign_up_modes.push(SignUpMode::Restricted);
+            } else if settings.sign_up_modes.is_empty() {
+                settings.sign_up_modes.push(SignUpMode::Public);
+            }
         }
         let out_of_range = settings.out_of_range(kind);
         let told = |param: &str| problems.iter().any(|p| p.meta.get("param").and_then(Value::as_str) == Some(param));
@@ -98,12 +107,26 @@ impl Settings {
             ),
             (sessions.session_token_template.is_none(), "sessions.session_token_template"),
             (protection.brute_force.max_attempts >= 1, "attack_protection.brute_force.max_attempts"),
-            (protection.captcha.provider == "none", "attack_protection.captcha.provider"),
+            (
+                ["none", "hcaptcha", "turnstile", "recaptcha"].contains(&protection.captcha.provider.as_str()),
+                "attack_protection.captcha.provider",
+            ),
+            (
+                !protection.captcha.is_on() || protection.captcha.public_key.is_some(),
+                "attack_protection.captcha.public_key",
+            ),
+            (
+                protection.captcha.public_key.as_ref().is_none_or(|key| (1..=256).contains(&key.len())),
+                "attack_protection.captcha.public_key",
+            ),
+            (
+                !protection.captcha.is_on() || self.secrets.captcha_secret_key.is_some(),
+                "attack_protection.captcha.secret_key",
+            ),
             (
                 ["smart", "invisible", "managed"].contains(&protection.captcha.widget_type.as_str()),
                 "attack_protection.captcha.widget_type",
             ),
-            (!protection.breached_passwords.enabled, "attack_protection.breached_passwords.enabled"),
             (
                 ["range_api", "local_file"].contains(&protection.breached_passwords.source.as_str()),
                 "attack_protection.breached_passwords.source",
@@ -217,11 +240,39 @@ mod tests {
     }
 
     #[test]
-    fn a_protection_that_is_not_there_cannot_be_switched_on() {
-        assert_eq!(
-            told(json!({"attack_protection": {"captcha": {"provider": "turnstile"}}})),
-            [("form_param_value_invalid", "attack_protection.captcha.provider".to_owned())]
-        );
+    fn a_captcha_is_switched_on_with_both_its_keys() {
+        let captcha = json!({"attack_protection": {"captcha": {"provider": "turnstile", "public_key": "site"}}});
+        let lacking = [("form_param_value_invalid", "attack_protection.captcha.secret_key".to_owned())];
+        assert_eq!(told(captcha.clone()), lacking);
+
+        let mut sealed = Settings::default();
+        sealed.secrets.captcha_secret_key = Some("sealed".to_owned());
+        let change = captcha.as_object().unwrap().clone();
+        let settings = sealed.changed(change, EnvironmentKind::Production).unwrap();
+        assert_eq!(settings.attack_protection.captcha.provider, "turnstile");
+
+        let lacking = ["attack_protection.captcha.public_key", "attack_protection.captcha.secret_key"];
+        let found = told(json!({"attack_protection": {"captcha": {"provider": "hcaptcha"}}}));
+        assert_eq!(found, lacking.map(|param| ("form_param_value_invalid", param.to_owned())));
+        let found = told(json!({"attack_protection": {"captcha": {"provider": "friendly"}}}));
+        assert!(found.contains(&("form_param_value_invalid", "attack_protection.captcha.provider".to_owned())));
+    }
+
+    #[test]
+    fn nobody_writes_a_sealed_value() {
+        let change = json!({"secrets": {"captcha_secret_key": "mine"}});
+        assert_eq!(told(change), [("form_param_unknown", "secrets".to_owned())]);
+    }
+
+    #[test]
+    fn the_allow_list_and_the_restricted_mode_are_one_switch() {
+        let on = change(json!({"restrictions": {"allowlist_enabled": true}})).unwrap();
+        assert_eq!(on.sign_up_mode(), SignUpMode::Restricted);
+        let off = json!({"restrictions": {"allowlist_enabled": false}}).as_object().unwrap().clone();
+        let off = on.changed(off, EnvironmentKind::Production).unwrap();
+        assert_eq!((off.sign_up_modes, off.restrictions.allowlist_enabled), (vec![SignUpMode::Public], false));
+        let mode = change(json!({"sign_up_modes": ["restricted"]})).unwrap();
+        assert!(mode.restrictions.allowlist_enabled);
     }
 
     #[test]

@@ -26,6 +26,9 @@ pub enum EmailError {
     /// The challenge is not under this address.
     #[error("there is no such challenge")]
     NoChallenge,
+    /// Its domain is for throwing away.
+    #[error("the domain of the address is disposable")]
+    Disposable,
     /// Somebody has it.
     #[error("the address is taken")]
     Taken,
@@ -77,6 +80,7 @@ impl Refusal for EmailError {
             Self::NotFound => Kind::NotFound.code(codes::EMAIL_NOT_FOUND),
             Self::NoUser => Kind::NotFound.code(codes::USER_NOT_FOUND),
             Self::NoChallenge => Kind::NotFound.code(codes::CHALLENGE_NOT_FOUND),
+            Self::Disposable => Kind::Invalid.code(codes::IDENTIFIER_DISPOSABLE).param("email_address"),
             Self::Taken => Kind::Taken.code(codes::IDENTIFIER_EXISTS).param("email_address"),
             Self::NotVerified => Kind::Invalid.code(codes::EMAIL_NOT_VERIFIED).param("primary"),
             Self::AlreadyVerified => Kind::Invalid.code(codes::VERIFICATION_ALREADY_VERIFIED),
@@ -131,6 +135,10 @@ pub async fn add(
 ) -> Result<EmailAddress, EmailError> {
     let tenant = tenancy::tenant(engine, cx.env).await?;
     people::test_mode(&tenant.env.settings, tenant.env.kind, email.is_test())?;
+    // A backend's word passes the rules for people.
+    if cx.surface == domain::Surface::Fapi && !tenant.env.settings.takes_address(&email) {
+        return Err(EmailError::Disposable);
+    }
     engine
         .write(cx, async move |tx, cx| {
             let settings = &tenant.env.settings;

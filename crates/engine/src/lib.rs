@@ -8,6 +8,7 @@ pub mod activity;
 pub mod api_keys;
 pub mod bootstrap;
 pub mod callers;
+pub mod captcha;
 pub mod challenges;
 pub mod clients;
 pub mod cursor;

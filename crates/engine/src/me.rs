@@ -94,7 +94,9 @@ impl Refusal for MeError {
             Self::Locked { until } => {
                 Kind::Forbidden.code(codes::USER_LOCKED).with("lockout_expires_at", until.millis())
             }
-            Self::Password(error @ PasswordError::Policy) => error.verdict().param("new_password"),
+            Self::Password(error @ (PasswordError::Policy | PasswordError::Breached)) => {
+                error.verdict().param("new_password")
+            }
             Self::Password(error) => error.verdict(),
             Self::Storage(_) => Verdict::Fault,
         }
@@ -225,6 +227,7 @@ pub async fn change_password(
         let current = change.current.ok_or(MeError::CurrentMissing)?;
         check(engine, cx, env, user, digest, current).await?;
     }
+    passwords::not_breached(engine, &env.settings, &change.new).await?;
     let fresh = passwords::hash(engine, change.new).await?;
     let tenant = tenancy::tenant(engine, cx.env).await?;
     let (mine, others) = (me.id, change.sign_out_of_other_sessions);

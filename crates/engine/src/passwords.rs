@@ -3,8 +3,10 @@
 use crate::Engine;
 use crypto::Secret;
 use crypto::password::{LengthError, Policy, PoolError, StoredHash};
+use domain::settings::Settings;
 use domain::user::PasswordDigest;
 use domain::{Kind, Verdict, code};
+use outbound::BreachSource;
 
 /// Why a password cannot be taken or checked.
 #[derive(Debug, thiserror::Error)]
@@ -12,6 +14,9 @@ pub enum PasswordError {
     /// Too short, too long or too common.
     #[error("the password does not meet the policy")]
     Policy,
+    /// Known from a breach.
+    #[error("the password is known from a breach")]
+    Breached,
     /// No room to hash at the moment.
     #[error("the password pool is full")]
     Busy {
@@ -27,6 +32,7 @@ impl PasswordError {
     pub(crate) fn verdict(&self) -> Verdict {
         match self {
             Self::Policy => Kind::Invalid.code(code::PASSWORD_VALIDATION_FAILED),
+            Self::Breached => Kind::Invalid.code(code::PASSWORD_PWNED),
             Self::Busy { retry_after } => Kind::Busy.code(code::SERVER_BUSY).with("retry_after_seconds", *retry_after),
             Self::Pool(_) => Verdict::Fault,
         }
@@ -46,6 +52,34 @@ impl From<PoolError> for PasswordError {
 pub(crate) fn accept(password: &Secret<String>) -> Result<(), PasswordError> {
     check_length(password)?;
     if Policy::is_common(password.expose()) { Err(PasswordError::Policy) } else { Ok(()) }
+}
+
+/// Whether a new password is in no published breach, where the environment asks for that. Somebody else is asked:
+/// it stands outside of every transaction. Who cannot be asked lets the password pass.
+pub(crate) async fn not_breached(
+    engine: &Engine,
+    settings: &Settings,
+    password: &Secret<String>,
+) -> Result<(), PasswordError> {
+    let wanted = &settings.attack_protection.breached_passwords;
+    if !wanted.enabled {
+        return Ok(());
+    }
+    let local = wanted.source == BreachSource::LocalFile.as_str();
+    let source = if local { BreachSource::LocalFile } else { BreachSource::RangeApi };
+    match engine.shared().breached().contains(source, password).await {
+        Ok(false) => Ok(()),
+        Ok(true) => Err(PasswordError::Breached),
+        Err(error) => {
+            metrics::counter!("breached_passwords_unreachable_total", "source" => source.as_str()).increment(1);
+            tracing::warn!(
+                breach.source = source.as_str(),
+                error = &error as &dyn std::error::Error,
+                "a password could not be looked up"
+            );
+            Ok(())
+        }
+    }
 }
 
 /// Whether a password has a length that is ever hashed.

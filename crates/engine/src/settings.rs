@@ -1,9 +1,12 @@
 //! The settings of an environment, as its backend changes them.
 
+use crate::captcha::SECRET_PLACE;
 use crate::refusals::stored;
 use crate::{Engine, StorageError, idempotency, tenancy};
+use crypto::Secret;
 use domain::environment::Environment;
-use domain::{Context, Problem, Refusal, Verdict};
+use domain::{Context, Kind, Patch, Problem, Refusal, Verdict, code};
+use outbound::BreachSource;
 use serde_json::{Map, Value};
 use std::sync::Arc;
 
@@ -35,10 +38,29 @@ pub async fn update(
     change: Map<String, Value>,
 ) -> Result<Arc<Environment>, SettingsError> {
     let gone = || tenancy::fault("the environment is gone");
+    let tenant = tenancy::tenant(engine, cx.env).await?;
+    let has_file = engine.shared().breached().has_file();
+    let mut change = change;
+    let secret_key = secret_key(&mut change).map_err(|problem| SettingsError::Fields(vec![problem]))?;
     engine
         .write(cx, async move |tx, cx| {
             let mut env = storage::environments::lock(tx, cx.env).await?.ok_or_else(gone)?;
+            match &secret_key {
+                Patch::Keep => {}
+                Patch::Clear => env.settings.secrets.captcha_secret_key = None,
+                Patch::Set(secret) => {
+                    let (table, column) = SECRET_PLACE;
+                    let sealed = tenant.keys.seal(table, column, &env.id.to_string(), secret.expose().as_bytes());
+                    env.settings.secrets.captcha_secret_key = Some(sealed);
+                }
+            }
             env.settings = env.settings.changed(change.clone(), env.kind).map_err(SettingsError::Fields)?;
+            let breached = &env.settings.attack_protection.breached_passwords;
+            if breached.enabled && breached.source == BreachSource::LocalFile.as_str() && !has_file {
+                // It would let every password pass.
+                let param = "attack_protection.breached_passwords.source";
+                return Err(SettingsError::Fields(vec![of_value(param)]));
+            }
             env.updated_at = cx.now;
             storage::environments::save(tx, &env).await?;
             idempotency::keep(tx, cx, 200, &api::InstanceSettings::from(&env), None).await?;
@@ -47,4 +69,45 @@ pub async fn update(
         .await?;
     engine.shared().tenants.forget(cx.env);
     Ok(tenancy::environment(engine, cx.env).await?)
+}
+
+/// Merges a change of the restrictions; a problem names the key as it was sent, without its group.
+pub async fn update_restrictions(
+    engine: &Engine,
+    cx: &Context,
+    change: Map<String, Value>,
+) -> Result<Arc<Environment>, SettingsError> {
+    const GROUP: &str = "restrictions";
+    let whole = Map::from_iter([(GROUP.to_owned(), Value::Object(change))]);
+    let bare = |problem: Problem| match problem.meta.get("param").and_then(Value::as_str) {
+        Some(param) => {
+            let bare = param.strip_prefix(GROUP).and_then(|rest| rest.strip_prefix('.')).unwrap_or(param).to_owned();
+            problem.with("param", bare)
+        }
+        None => problem,
+    };
+    update(engine, cx, whole).await.map_err(|error| match error {
+        SettingsError::Fields(problems) => SettingsError::Fields(problems.into_iter().map(bare).collect()),
+        other => other,
+    })
+}
+
+/// Takes the secret key of the captcha out of a change: it is sealed, and never one of the settings that are shown.
+fn secret_key(change: &mut Map<String, Value>) -> Result<Patch<Secret<String>>, Problem> {
+    const PARAM: &str = "attack_protection.captcha.secret_key";
+    let captcha =
+        change.get_mut("attack_protection").and_then(|group| group.get_mut("captcha")).and_then(Value::as_object_mut);
+    match captcha.and_then(|captcha| captcha.shift_remove("secret_key")) {
+        None => Ok(Patch::Keep),
+        Some(Value::Null) => Ok(Patch::Clear),
+        Some(Value::String(text)) if (1..=512).contains(&text.trim().len()) => {
+            Ok(Patch::Set(Secret::new(text.trim().to_owned())))
+        }
+        Some(Value::String(_)) => Err(of_value(PARAM)),
+        Some(_) => Err(Problem::of_param(Kind::Invalid, code::PARAM_FORMAT_INVALID, PARAM)),
+    }
+}
+
+fn of_value(param: &str) -> Problem {
+    Problem::of_param(Kind::Invalid, code::PARAM_VALUE_INVALID, param)
 }

@@ -5,6 +5,7 @@ mod verify;
 
 pub use verify::{answer, prepare};
 
+use crate::captcha::Cleared;
 use crate::challenges::Wrong;
 use crate::passwords::{self, PasswordError};
 use crate::people::{self, TestRefused};
@@ -107,7 +108,9 @@ impl Refusal for SignUpError {
             Self::Ticket => Kind::Invalid.code(codes::TICKET_INVALID).param("ticket"),
             Self::Test(_) => Kind::Invalid.code(codes::TEST_IDENTIFIER_FORBIDDEN).param("email_address"),
             Self::Wrong(wrong) => wrong.verdict(),
-            Self::Password(error @ PasswordError::Policy) => error.verdict().param("password"),
+            Self::Password(error @ (PasswordError::Policy | PasswordError::Breached)) => {
+                error.verdict().param("password")
+            }
             Self::Password(error) => error.verdict(),
             Self::Storage(_) => Verdict::Fault,
         }
@@ -172,6 +175,9 @@ impl Fields {
             .filter(|(field, sent)| *sent && !is_enabled(&env.settings, field))
             .map(|(field, _)| Problem::of_param(Kind::Invalid, codes::PARAM_UNKNOWN, field))
             .collect();
+        if self.email_address.as_ref().is_some_and(|email| !env.settings.takes_address(email)) {
+            problems.push(Problem::of_param(Kind::Invalid, codes::IDENTIFIER_DISPOSABLE, "email_address"));
+        }
         if self.password.as_ref().is_some_and(|p| passwords::accept(p).is_err()) {
             problems.push(Problem::of_param(Kind::Invalid, codes::PASSWORD_VALIDATION_FAILED, "password"));
         }
@@ -205,6 +211,7 @@ pub async fn create(
     cx: &Context,
     env: &Environment,
     client: ClientId,
+    _: Cleared,
     fields: Fields,
 ) -> Result<Moved, SignUpError> {
     if fields.ticket.is_some() {
@@ -299,7 +306,10 @@ async fn stage(engine: &Engine, env: &Environment, fields: Fields) -> Result<(St
         return Err(SignUpError::NotAllowed);
     }
     let password = match fields.password {
-        Some(password) => Some(passwords::hash(engine, password).await?),
+        Some(password) => {
+            passwords::not_breached(engine, &env.settings, &password).await?;
+            Some(passwords::hash(engine, password).await?)
+        }
         None => None,
     };
     let staged = Staged {

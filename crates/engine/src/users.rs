@@ -87,7 +87,9 @@ impl Refusal for UserError {
                 .code(codes::RATE_LIMIT_EXCEEDED)
                 .with("limit", 10)
                 .with("retry_after_seconds", *retry_after),
-            Self::Password(error @ PasswordError::Policy) => error.verdict().param("password"),
+            Self::Password(error @ (PasswordError::Policy | PasswordError::Breached)) => {
+                error.verdict().param("password")
+            }
             Self::Password(error) => error.verdict(),
             Self::Storage(_) => Verdict::Fault,
         }

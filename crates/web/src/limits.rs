@@ -124,6 +124,7 @@ impl Limits {
         let counters = production
             .iter()
             .flat_map(|allowance| [*allowance, settings.relaxed(*allowance)])
+            .flat_map(|allowance| [allowance, allowance.quarter()])
             .map(|allowance| {
                 let counter = RateLimiter::keyed(quota(allowance)).with_middleware::<StateInformationMiddleware>();
                 (allowance, counter)
@@ -141,11 +142,25 @@ impl Limits {
         key: &dyn Display,
         now: i64,
     ) -> Result<Rate, (Rate, u64)> {
+        self.take_of(name, self.allowance(name, default, env), env, key, now)
+    }
+
+    fn allowance(&self, name: &str, default: Allowance, env: &Environment) -> Allowance {
         let allowance = self.settings.buckets.get(name).copied().unwrap_or(default);
-        let allowance = match env.kind {
+        match env.kind {
             EnvironmentKind::Production => allowance,
             EnvironmentKind::Development | EnvironmentKind::Staging => self.settings.relaxed(allowance),
-        };
+        }
+    }
+
+    fn take_of(
+        &self,
+        name: &str,
+        allowance: Allowance,
+        env: &Environment,
+        key: &str,
+        now: i64,
+    ) -> Result<Rate, (Rate, u64)> {
         let Some(counter) = self.counters.get(&allowance) else {
             return Ok(Rate { limit: allowance.max, remaining: allowance.max, reset: now });
         };
@@ -212,7 +227,11 @@ fn count(
     bucket: (&str, Allowance),
     key: &dyn Display,
 ) -> Result<(), ApiError> {
-    match limits.take(bucket.0, bucket.1, env, key, state.now.seconds()) {
+    answer(state, limits.take(bucket.0, bucket.1, env, key, state.now.seconds()))
+}
+
+fn answer(state: &RequestState, taken: Result<Rate, (Rate, u64)>) -> Result<(), ApiError> {
+    match taken {
         Ok(rate) => {
             state.note_rate(rate);
             Ok(())
@@ -253,6 +272,15 @@ impl Limiter {
             By::Peer => count(&self.limits, &self.state, &env, bucket, &peer(self.state.ip)),
             By::Id(id) => count(&self.limits, &self.state, &env, bucket, id),
         }
+    }
+
+    /// Counts this request among those that nobody could prove to be a person's: a quarter of what the bucket allows.
+    pub fn take_unproven(&self, bucket: Bucket) -> Result<(), ApiError> {
+        let env = self.state.env.borrow().clone().ok_or_else(|| ApiError::fault(NoEdge))?;
+        let allowance = self.limits.allowance(bucket.name(), bucket.allowance(), &env).quarter();
+        let name = format!("{}.unproven", bucket.name());
+        let taken = self.limits.take_of(&name, allowance, &env, &peer(self.state.ip), self.state.now.seconds());
+        answer(&self.state, taken)
     }
 }
 

@@ -11,7 +11,7 @@ use web::body::Document;
 use web::{ApiError, ApiErrors, SecretKey, Write};
 
 pub(crate) fn routes(app: &mut ServiceConfig<'_>) {
-    app.service(get_instance).service(update_instance).service(ping);
+    app.service(get_instance).service(update_instance).service(update_restrictions).service(ping);
 }
 
 /// Shows the environment's settings.
@@ -19,6 +19,40 @@ pub(crate) fn routes(app: &mut ServiceConfig<'_>) {
 #[get("/v1/instance")]
 async fn get_instance(caller: SecretKey) -> Result<Json<api::InstanceSettings>, ApiError> {
     Ok(Json(api::InstanceSettings::from(&*caller.env)))
+}
+
+/// A change of what stands against attackers.
+#[derive(ToSchema)]
+#[serde(deny_unknown_fields)]
+#[expect(dead_code, reason = "documents the body; the domain merges it")]
+pub(crate) struct AttackProtectionUpdate {
+    /// The captcha.
+    captcha: Option<CaptchaUpdate>,
+    /// Locks by failures.
+    brute_force: Option<settings::BruteForce>,
+    /// Unknown identifiers answer like known ones.
+    enumeration_protection: Option<bool>,
+    /// Breached passwords.
+    breached_passwords: Option<settings::BreachedPasswords>,
+    /// New devices.
+    device_tracking: Option<settings::DeviceTracking>,
+}
+
+/// A change of the captcha.
+#[derive(ToSchema)]
+#[serde(deny_unknown_fields)]
+#[expect(dead_code, reason = "documents the body; the domain merges it")]
+pub(crate) struct CaptchaUpdate {
+    /// The vendor: `none`, `hcaptcha`, `turnstile` or `recaptcha`.
+    provider: Option<String>,
+    /// The kind of widget: `smart`, `invisible` or `managed`.
+    widget_type: Option<String>,
+    /// The site key.
+    #[schema(max_length = 256)]
+    public_key: Option<String>,
+    /// The secret key: sealed, and never shown again; null takes it away.
+    #[schema(write_only, max_length = 512)]
+    secret_key: Option<String>,
 }
 
 /// A change of settings: groups are merged key by key, lists and values are replaced.
@@ -42,7 +76,9 @@ pub(crate) struct InstanceUpdateRequest {
     /// The attributes of a person.
     attribute_settings: Option<settings::AttributeSettings>,
     /// What stands against attackers.
-    attack_protection: Option<settings::AttackProtection>,
+    attack_protection: Option<AttackProtectionUpdate>,
+    /// Which identifiers may sign up.
+    restrictions: Option<settings::Restrictions>,
     /// Sessions and their tokens.
     sessions: Option<settings::SessionSettings>,
     /// Signing keys.
@@ -69,6 +105,34 @@ async fn update_instance(
     engine: Data<Engine>,
 ) -> Result<Json<api::InstanceSettings>, ApiError> {
     let env = changes::update(&engine, &cx, change).await?;
+    Ok(Json(api::InstanceSettings::from(&*env)))
+}
+
+/// Which identifiers may sign up.
+#[derive(ToSchema)]
+#[serde(deny_unknown_fields)]
+#[expect(dead_code, reason = "documents the body; the domain merges it")]
+pub(crate) struct RestrictionsUpdateRequest {
+    /// Only those on the allow list.
+    allowlist_enabled: Option<bool>,
+    /// None of the block list.
+    blocklist_enabled: Option<bool>,
+    /// `+tag` does not make another address.
+    block_email_subaddresses: Option<bool>,
+    /// Throw-away domains are refused.
+    block_disposable_email_domains: Option<bool>,
+    /// Dots in Gmail addresses do not make another address.
+    ignore_dots_for_gmail_addresses: Option<bool>,
+}
+
+/// Changes which identifiers may sign up.
+#[utoipa::path(request_body = RestrictionsUpdateRequest, responses((status = 200, body = api::InstanceSettings), ApiErrors))]
+#[patch("/v1/instance/restrictions")]
+async fn update_restrictions(
+    Write { cx, body: Document(change), .. }: Write<Document>,
+    engine: Data<Engine>,
+) -> Result<Json<api::InstanceSettings>, ApiError> {
+    let env = changes::update_restrictions(&engine, &cx, change).await?;
     Ok(Json(api::InstanceSettings::from(&*env)))
 }
 

@@ -8,6 +8,7 @@ use api::Envelope;
 use crypto::Secret;
 use domain::identifier::Identifier;
 use domain::{ChallengeId, SignInId};
+use engine::captcha::{self, Attempt, Brought};
 use engine::{Engine, sign_in};
 use std::fmt::Display;
 use utoipa::ToSchema;
@@ -40,13 +41,11 @@ pub(crate) struct CreateSignIn {
     /// Goes on with a sign-up of this client.
     transfer: Option<bool>,
     /// The captcha's proof.
-    #[expect(dead_code, reason = "documented and checked; read when a captcha provider is set up")]
     captcha_token: Option<String>,
     /// The captcha's kind.
-    #[expect(dead_code, reason = "documented and checked; read when a captcha provider is set up")]
+    #[expect(dead_code, reason = "documented and checked; the provider knows it from the token")]
     captcha_widget_type: Option<String>,
     /// Why the browser has no proof.
-    #[expect(dead_code, reason = "documented and checked; read when a captcha provider is set up")]
     captcha_error: Option<String>,
 }
 
@@ -105,8 +104,13 @@ async fn create_sign_in(
     {
         count_sending(&limiter, strategy, Some(&identifier.canonical))?;
     }
+    let brought = Brought { token: body.captcha_token.clone(), error: body.captcha_error.clone() };
+    let cleared = captcha::clear(&engine, cx, env, Attempt::SignIn(body.identifier.as_deref()), &brought).await?;
+    if cleared.is_unproven() {
+        limiter.take_unproven(Bucket::SignInCreate)?;
+    }
     let client = device(&engine, &caller, &cookies).await?.id;
-    let moved = sign_in::create(&engine, cx, env, client, body.into()).await?;
+    let moved = sign_in::create(&engine, cx, env, client, cleared, body.into()).await?;
     hand_over(&engine, cx, env, &cookies, moved.begun.as_ref()).await?;
     let response = api::SignIn::new(&moved.sign_in, moved.person.as_ref(), &env.settings, cx.now);
     written(&engine, cx, env, client, response).await

@@ -8,6 +8,7 @@ use api::Envelope;
 use crypto::Secret;
 use domain::text::{Metadata, Username, label};
 use domain::{ChallengeId, Email, SignUpId};
+use engine::captcha::{self, Attempt, Brought};
 use engine::{Engine, sign_up};
 use std::fmt::Display;
 use utoipa::ToSchema;
@@ -106,13 +107,11 @@ pub(crate) struct CreateSignUp {
     /// Goes on with a sign-in of this client.
     transfer: Option<bool>,
     /// The captcha's proof.
-    #[expect(dead_code, reason = "documented and checked; read when a captcha provider is set up")]
     captcha_token: Option<String>,
     /// The captcha's kind.
-    #[expect(dead_code, reason = "documented and checked; read when a captcha provider is set up")]
+    #[expect(dead_code, reason = "documented and checked; the provider knows it from the token")]
     captcha_widget_type: Option<String>,
     /// Why the browser has no proof.
-    #[expect(dead_code, reason = "documented and checked; read when a captcha provider is set up")]
     captcha_error: Option<String>,
 }
 
@@ -149,10 +148,16 @@ async fn create_sign_up(
 ) -> Written<api::SignUp> {
     limiter.take(Bucket::SignUpCreate, By::Peer)?;
     let (cx, env) = (&caller.cx, &caller.env);
+    let brought = Brought { token: body.captcha_token, error: body.captcha_error };
+    let cleared =
+        captcha::clear(&engine, cx, env, Attempt::SignUp(body.fields.email_address.as_ref()), &brought).await?;
+    if cleared.is_unproven() {
+        limiter.take_unproven(Bucket::SignUpCreate)?;
+    }
     let client = device(&engine, &caller, &cookies).await?.id;
     let fields =
         sign_up::Fields { ticket: body.ticket, transfer: body.transfer.unwrap_or(false), ..body.fields.into() };
-    let moved = sign_up::create(&engine, cx, env, client, fields).await?;
+    let moved = sign_up::create(&engine, cx, env, client, cleared, fields).await?;
     hand_over(&engine, cx, env, &cookies, moved.begun.as_ref()).await?;
     let response = api::SignUp::new(&moved.sign_up, &env.settings, cx.now);
     written(&engine, cx, env, client, response).await

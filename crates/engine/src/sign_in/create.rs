@@ -2,6 +2,7 @@
 
 use super::prepare::{Prepare, issue};
 use super::{Moved, SignInError, password, person_of};
+use crate::captcha::Cleared;
 use crate::{Engine, people, tenancy};
 use crypto::Secret;
 use domain::environment::Environment;
@@ -35,6 +36,7 @@ pub async fn create(
     cx: &Context,
     env: &Environment,
     client: ClientId,
+    _: Cleared,
     input: Create,
 ) -> Result<Moved, SignInError> {
     let settings = &env.settings;

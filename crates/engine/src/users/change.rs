@@ -55,9 +55,9 @@ pub async fn update(engine: &Engine, cx: &Context, id: UserId, change: UserChang
     }
     super::find(engine, cx, id).await?;
     let UserChange { password, .. } = change;
-    let digest = password.digest(engine).await?;
-    let change = UserChange { password: PasswordInput::default(), ..change };
     let tenant = tenancy::tenant(engine, cx.env).await?;
+    let digest = password.digest(engine, &tenant.env.settings).await?;
+    let change = UserChange { password: PasswordInput::default(), ..change };
     engine
         .write(cx, async move |tx, cx| {
             let settings = &tenant.env.settings;

@@ -6,6 +6,7 @@ use crate::{Engine, idempotency, people, tenancy};
 use crypto::Secret;
 use crypto::password::ImportError;
 use domain::code as codes;
+use domain::settings::Settings;
 use domain::text::{Metadata, Username, metadata_fits};
 use domain::user::{PasswordDigest, Person, User};
 use domain::{Context, Email, Kind, Problem, Timestamp};
@@ -19,7 +20,7 @@ pub struct PasswordInput {
     pub digest: Option<String>,
     /// How it was made.
     pub hasher: Option<String>,
-    /// Takes a common password too.
+    /// Takes a common or breached password too.
     pub skip_checks: bool,
 }
 
@@ -46,10 +47,19 @@ impl PasswordInput {
         problems
     }
 
-    /// Hashes the password, or takes the hash in.
-    pub(super) async fn digest(self, engine: &Engine) -> Result<Option<PasswordDigest>, UserError> {
+    /// Looks the password up among breached ones and hashes it, or takes the hash in.
+    pub(super) async fn digest(
+        self,
+        engine: &Engine,
+        settings: &Settings,
+    ) -> Result<Option<PasswordDigest>, UserError> {
         match (self.password, self.digest, self.hasher) {
-            (Some(password), _, _) => Ok(Some(passwords::hash(engine, password).await?)),
+            (Some(password), _, _) => {
+                if !self.skip_checks {
+                    passwords::not_breached(engine, settings, &password).await?;
+                }
+                Ok(Some(passwords::hash(engine, password).await?))
+            }
             (None, Some(digest), Some(hasher)) => {
                 let stored = crypto::password::import(&hasher, &digest, engine.shared().passwords()).await;
                 match stored {
@@ -112,7 +122,7 @@ pub async fn create(engine: &Engine, cx: &Context, new: NewUser) -> Result<Perso
     user.public_metadata = new.public_metadata;
     user.private_metadata = new.private_metadata;
     user.unsafe_metadata = new.unsafe_metadata;
-    user.password_digest = new.password.digest(engine).await?;
+    user.password_digest = new.password.digest(engine, &tenant.env.settings).await?;
     let emails = new.email_addresses;
     engine
         .write(cx, async move |tx, cx| {

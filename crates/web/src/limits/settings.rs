@@ -18,6 +18,12 @@ impl Allowance {
     pub const fn new(max: u32, window_seconds: u64) -> Self {
         Self { max, window_seconds }
     }
+
+    /// A quarter of it, but something.
+    pub(crate) const fn quarter(self) -> Self {
+        let max = self.max / 4;
+        Self { max: if max == 0 { 1 } else { max }, ..self }
+    }
 }
 
 /// The limits of an installation.

@@ -55,6 +55,13 @@ fn an_operator_sets_a_bucket_by_its_name() {
 }
 
 #[test]
+fn a_quarter_of_an_allowance_is_something() {
+    assert_eq!(Allowance::new(500, 10).quarter(), Allowance::new(125, 10));
+    assert_eq!(Allowance::new(5, 10).quarter(), Allowance::new(1, 10));
+    assert_eq!(Allowance::new(1, 10).quarter(), Allowance::new(1, 10));
+}
+
+#[test]
 fn idle_buckets_are_forgotten_and_used_ones_are_not() {
     let mut settings = LimitSettings::default();
     settings.buckets.insert("tokens.mint".into(), Allowance::new(1_000_000, 1));
