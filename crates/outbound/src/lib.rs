@@ -1,4 +1,4 @@
-//! What leaves the house: mail, short messages, and every call to a stranger.
+//! What leaves the house: mail, short messages, every call to a stranger, and the files that are kept.
 //!
 //! The secret kept here is how strangers are spoken to. Callers hand over a finished [`Mail`] and hear
 //! one of two things back: it can never work, or it may work later. Whether an SMTP server or the inbox of
@@ -10,6 +10,7 @@ pub mod fake;
 mod http;
 mod inbox;
 mod mail;
+mod objects;
 mod sms;
 mod smtp;
 
@@ -23,6 +24,7 @@ pub use http::{
 };
 pub use inbox::{BadCursor, Channel, Inbox, InboxMessage, InboxPage, InboxQuery, KEPT};
 pub use mail::{Mail, MailError, Mailer, Sender, Sending};
+pub use objects::{ObjectError, ObjectSettings, Objects, S3Settings};
 pub use sms::{
     NoCarrier, NoSms, Sms, SmsCarrier, SmsError, SmsSending, Twilio, TwilioSettings, Vonage, VonageSettings,
 };
