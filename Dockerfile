@@ -9,6 +9,10 @@ RUN --mount=type=cache,target=/usr/local/cargo/registry \
     && cp target/dist/latchkey /usr/local/bin/latchkey
 
 FROM debian:bookworm-slim
+# Certificates of the public web, for an S3 bucket; everything else brings its own.
+RUN apt-get update \
+    && apt-get install --yes --no-install-recommends ca-certificates \
+    && rm -rf /var/lib/apt/lists/*
 RUN useradd --system --uid 10001 --home-dir /var/lib/latchkey --create-home latchkey \
     && chmod 700 /var/lib/latchkey
 COPY --from=build /usr/local/bin/latchkey /usr/local/bin/latchkey

@@ -8,6 +8,7 @@ mod crash;
 mod enumeration;
 mod exhaustion;
 mod guessing;
+mod images;
 mod keys;
 mod links;
 mod look_alikes;

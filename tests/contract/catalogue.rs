@@ -71,6 +71,7 @@ impl Objects {
             "challenge_id" if template.contains("/sessions/") => &self.session_challenge,
             // A name within the environment, not an object.
             "template_name" => "any",
+            "image" => "nobodys0picture0of0all.png",
             _ => panic!("{template}: no object for `{name}` in the catalogue of tests/contract"),
         };
         id.to_owned()
@@ -101,6 +102,7 @@ impl Objects {
         let call = caller.call(method(operation), self.path(operation));
         match operation.body() {
             Some(schema) => call.json(self.body(operation, schema)),
+            None if takes_a_file(operation) => call.raw("multipart/form-data; boundary=b", FILE),
             None => call,
         }
     }
@@ -130,6 +132,13 @@ impl Objects {
         let pairs = [&self.email, &self.sign_in, &self.sign_up].map(|(id, challenge)| [id.clone(), challenge.clone()]);
         person.into_iter().chain(pairs.into_iter().flatten()).collect()
     }
+}
+
+/// A form with a file that is no picture.
+const FILE: &str = "--b\r\nContent-Disposition: form-data; name=\"file\"\r\n\r\nx\r\n--b--\r\n";
+
+fn takes_a_file(operation: &Operation<'_>) -> bool {
+    operation.value().pointer("/requestBody/content/multipart~1form-data").is_some()
 }
 
 /// The operation's method.

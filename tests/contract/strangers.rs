@@ -5,7 +5,8 @@ use domain::Surface;
 use testkit::{Caller, TestApp, both, document};
 
 /// What anybody may ask.
-const PUBLIC: [(&str, &str); 6] = [
+const PUBLIC: [(&str, &str); 7] = [
+    ("get", "/v1/images/{image}"),
     ("get", "/.well-known/jwks.json"),
     ("get", "/v1/environment"),
     ("get", "/v1/client"),

@@ -47,6 +47,34 @@ both! {
         sign_up(&app, &format!("{local}.other@{domain}")).await.is(200, json!({ "response": { "status": "missing_requirements" } }));
     }
 
+    async fn a_change_of_the_rules_shuts_nobody_out(app: TestApp) {
+        let people = ["ann+work@example.com", "b.o.b@gmail.com", "c.arl+x@gmail.com"];
+        for email in people {
+            app.bapi().post("/v1/users", json!({ "email_address": [email], "password": PASSWORD })).await.has_status(201);
+        }
+        for (tags, dots) in [(true, true), (true, false), (false, false), (false, true)] {
+            let rules = json!({ "block_email_subaddresses": tags, "ignore_dots_for_gmail_addresses": dots });
+            restrict(&app, rules).await.has_status(200);
+            for email in people {
+                let by_password = json!({ "identifier": email, "strategy": "password", "password": PASSWORD });
+                let reply = app.anyone().post("/v1/client/sign-ins", by_password).await;
+                reply.is(200, json!({ "response": { "status": "complete" } }));
+                let browser = app.anyone();
+                let begun = browser.post("/v1/client/sign-ins", json!({ "identifier": email, "strategy": "email_code" })).await;
+                let (id, challenge) = (begun.str("/response/id"), begun.str("/response/current_challenge_id"));
+                let answer = json!({ "code": app.last_code(email).await });
+                let path = format!("/v1/client/sign-ins/{id}/challenges/{challenge}/answer");
+                browser.post(path, answer).await.is(200, json!({ "response": { "status": "verified" } }));
+            }
+            // Nor does anybody become a second person at the same address.
+            app.settings(|s| s.attack_protection.enumeration_protection = false).await;
+            for email in people {
+                sign_up(&app, email).await.is(200, json!({ "response": { "status": "transferable" } }));
+            }
+            app.settings(|s| s.attack_protection.enumeration_protection = true).await;
+        }
+    }
+
     async fn both_doors_to_the_restrictions_lead_to_the_same_settings(app: TestApp) {
         let group = json!({ "restrictions": { "ignore_dots_for_gmail_addresses": false } });
         let by_group = app.bapi().patch("/v1/instance", group).await;

@@ -1,6 +1,7 @@
 //! A sign-in attempt.
 
 use crate::open::OpenObject;
+use crate::user::image_url;
 use crate::words::{self, words};
 use domain::settings::Settings;
 use domain::sign_in::SignInStatus;
@@ -93,19 +94,19 @@ impl SignIn {
             target_flow: transferable.then_some(FlowWord("sign_up")),
             current_challenge_id: attempt.current_challenge_id,
             identifier: attempt.identifier.as_ref().map(|i| i.shown.clone()),
-            user_data: shown.map(glimpse).unwrap_or_default(),
+            user_data: shown.map(|person| glimpse(person, settings)).unwrap_or_default(),
             created_session_id: attempt.created_session_id,
             abandon_at: attempt.abandon_at,
         }
     }
 }
 
-fn glimpse(person: &Person) -> OpenObject {
+fn glimpse(person: &Person, settings: &Settings) -> OpenObject {
     let user = &person.user;
     OpenObject(Map::from_iter([
         ("first_name".to_owned(), Value::from(user.first_name.clone())),
         ("last_name".to_owned(), Value::from(user.last_name.clone())),
-        ("image_url".to_owned(), Value::Null),
-        ("has_image".to_owned(), Value::from(false)),
+        ("image_url".to_owned(), Value::from(image_url(user, settings))),
+        ("has_image".to_owned(), Value::from(user.image_key.is_some())),
     ]))
 }

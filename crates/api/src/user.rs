@@ -97,6 +97,11 @@ pub struct User {
     pub updated_at: Timestamp,
 }
 
+/// Where a person's picture is shown.
+pub(crate) fn image_url(user: &domain::user::User, settings: &Settings) -> Option<String> {
+    user.image_key.as_ref().map(|name| format!("{}/v1/images/{name}", settings.issuer))
+}
+
 impl User {
     /// The person as the person may see it: without the backend's private metadata.
     pub fn for_fapi(person: &Person, settings: &Settings, now: Timestamp) -> Self {
@@ -115,8 +120,8 @@ impl User {
             username: user.username.as_ref().map(|name| name.as_str().to_owned()),
             first_name: user.first_name.clone(),
             last_name: user.last_name.clone(),
-            image_url: None,
-            has_image: false,
+            image_url: image_url(user, settings),
+            has_image: user.image_key.is_some(),
             primary_email_address_id: user.primary_email_address_id,
             primary_phone_number_id: user.primary_phone_number_id,
             email_addresses: person.email_addresses.iter().map(EmailAddress::from).collect(),

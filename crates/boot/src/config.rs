@@ -11,7 +11,7 @@ pub use layers::{ConfigError, Sources, load};
 use crypto::Secret;
 use crypto::password::PoolOptions;
 use ipnet::IpNet;
-use outbound::{BreachedSettings, HttpSettings, SmtpSettings, TwilioSettings, VonageSettings};
+use outbound::{BreachedSettings, HttpSettings, ObjectSettings, SmtpSettings, TwilioSettings, VonageSettings};
 use serde::Deserialize;
 use std::collections::BTreeMap;
 use std::fmt;
@@ -58,6 +58,8 @@ pub struct Config {
     pub outbound: HttpSettings,
     /// Where breached passwords are looked up.
     pub breached: BreachedSettings,
+    /// Where people's pictures lie.
+    pub objects: ObjectSettings,
     /// What a password hash costs and how many are computed at a time.
     pub passwords: PoolOptions,
     /// How often callers may do something.
@@ -277,6 +279,7 @@ impl Config {
         edit("", "master_key", |_| REDACTED.to_owned());
         edit("smtp", "password", |_| REDACTED.to_owned());
         edit("sms.twilio", "auth_token", |_| REDACTED.to_owned());
+        edit("objects.s3", "secret_access_key", |_| REDACTED.to_owned());
         edit("sms.vonage", "api_secret", |_| REDACTED.to_owned());
         edit("database", "url", without_password);
         toml::to_string_pretty(&table).expect("a table of plain values has a TOML form")

@@ -8,7 +8,8 @@ use crypto::password::{HashPool, PoolStartError};
 use domain::Clock;
 use engine::{Engine, EngineSettings, Parts, Shared};
 use outbound::{
-    BadTarget, Breached, Captcha, Http, HttpStartError, Inbox, Mailer, NoSms, SmsCarrier, SmtpMailer, Twilio, Vonage,
+    BadTarget, Breached, Captcha, Http, HttpStartError, Inbox, Mailer, NoSms, ObjectError, Objects, SmsCarrier,
+    SmtpMailer, Twilio, Vonage,
 };
 use std::path::{Path, PathBuf};
 use std::sync::Arc;
@@ -81,6 +82,9 @@ pub enum StartError {
     /// A service of the settings may not be called.
     #[error("{0} names a URL that may not be called")]
     Target(&'static str, #[source] BadTarget),
+    /// The store of pictures is not set up right.
+    #[error("objects cannot be kept")]
+    Objects(#[from] ObjectError),
     /// The metrics cannot be gathered.
     #[error("metrics cannot be gathered")]
     Metrics(#[from] MetricsError),
@@ -112,6 +116,7 @@ pub async fn start(config: Config, wiring: Wiring) -> Result<Platform, StartErro
         captcha: Captcha::new(http.clone(), None),
         breached: Breached::new(config.breached.clone(), http.clone()),
         http,
+        objects: Objects::new(config.objects.clone())?,
         settings: EngineSettings { public_url: config.public_url.clone(), mail_from: config.mail_from.clone() },
     });
     let platform = Platform { config: Arc::new(config), database, shared, inbox, render_metrics };

@@ -101,6 +101,20 @@ impl Email {
         format!("{local}@{domain}")
     }
 
+    /// The canonical forms that it has under any rules, each once.
+    pub fn forms(&self) -> Vec<String> {
+        let mut forms = Vec::with_capacity(4);
+        for ignore_dots_for_gmail in [false, true] {
+            for strip_subaddress in [false, true] {
+                let form = self.canonical(EmailRules { ignore_dots_for_gmail, strip_subaddress });
+                if !forms.contains(&form) {
+                    forms.push(form);
+                }
+            }
+        }
+        forms
+    }
+
     /// Whether the address is a test person's: `+authn_test` in the local part.
     pub fn is_test(&self) -> bool {
         self.local().contains("+authn_test")
@@ -133,6 +147,14 @@ mod tests {
         assert_eq!(canonical("ann+x@example.com", NONE), "ann+x@example.com");
         assert_eq!(canonical("a.b@example.com", ALL), "a.b@example.com", "dots count elsewhere");
         assert_eq!(canonical("x@bücher.example", NONE), canonical("x@xn--bcher-kva.example", NONE));
+    }
+
+    #[test]
+    fn an_address_has_a_form_for_each_set_of_rules() {
+        let forms = |text: &str| Email::parse(text).unwrap().forms();
+        assert_eq!(forms("ann@example.com"), ["ann@example.com"]);
+        assert_eq!(forms("ann+x@example.com"), ["ann+x@example.com", "ann@example.com"]);
+        assert_eq!(forms("a.n+x@gmail.com"), ["a.n+x@gmail.com", "a.n@gmail.com", "an+x@gmail.com", "an@gmail.com"]);
     }
 
     #[test]

@@ -488,6 +488,9 @@ pub struct Settings {
     pub delete_self_enabled: bool,
     /// How long the audit log is kept.
     pub audit_log_retention_days: u32,
+    /// The issuer of the environment, filled in when it is read: URLs of what we serve begin with it.
+    #[serde(skip)]
+    pub issuer: String,
     /// What is never shown.
     #[serde(skip_serializing_if = "SealedSettings::is_empty")]
     pub secrets: SealedSettings,
@@ -514,6 +517,7 @@ impl Default for Settings {
             allowed_origins: Vec::new(),
             delete_self_enabled: true,
             audit_log_retention_days: 90,
+            issuer: String::new(),
             secrets: SealedSettings::default(),
         }
     }

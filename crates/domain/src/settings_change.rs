@@ -62,6 +62,7 @@ impl Settings {
                 }
             }
         };
+        settings.issuer.clone_from(&self.issuer);
         if modes_sent {
             // One switch with two names.
             settings.restrictions.allowlist_enabled = settings.sign_up_modes.contains(&SignUpMode::Restricted);

@@ -1,11 +1,12 @@
 //! The engine: what one worker thread needs to run operations.
 
 use crate::activity::Activity;
+use crate::images::Turns;
 use crate::tenancy::Tenants;
 use crypto::password::HashPool;
 use crypto::seal::MasterKeys;
 use domain::{Clock, Context, Timestamp};
-use outbound::{Breached, Captcha, Http, Mailer, SmsCarrier};
+use outbound::{Breached, Captcha, Http, Mailer, Objects, SmsCarrier};
 use std::sync::Arc;
 use std::sync::atomic::{AtomicI64, Ordering};
 use std::time::Duration;
@@ -38,6 +39,8 @@ pub struct Parts {
     pub captcha: Captcha,
     /// Knows breached passwords.
     pub breached: Breached,
+    /// Keeps files.
+    pub objects: Objects,
     /// What the operator set.
     pub settings: EngineSettings,
 }
@@ -49,6 +52,7 @@ pub struct Shared {
     upkept_at: AtomicI64,
     pub(crate) tenants: Tenants,
     pub(crate) activity: Activity,
+    pub(crate) image_turns: Turns,
     pub(crate) wake: tokio::sync::Notify,
 }
 
@@ -61,6 +65,7 @@ impl Shared {
             upkept_at: AtomicI64::new(0),
             tenants: Tenants::default(),
             activity: Activity::default(),
+            image_turns: Turns::default(),
             wake: tokio::sync::Notify::new(),
         })
     }
@@ -105,6 +110,10 @@ impl Shared {
     /// Knows breached passwords.
     pub fn breached(&self) -> &Breached {
         &self.parts.breached
+    }
+    /// Keeps files.
+    pub fn objects(&self) -> &Objects {
+        &self.parts.objects
     }
     /// What the operator set.
     pub fn settings(&self) -> &EngineSettings {

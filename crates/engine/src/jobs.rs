@@ -1,6 +1,6 @@
 //! The queue: work that happens after its transaction, and is tried again until it is done.
 
-use crate::{Engine, mail};
+use crate::{Engine, images, mail};
 use domain::Timestamp;
 use std::time::Duration;
 use storage::jobs::LeasedJob;
@@ -27,8 +27,10 @@ pub async fn run_due(engine: &Engine, owner: &str, max: usize) -> Result<usize, 
 }
 
 async fn run(engine: &Engine, owner: &str, job: LeasedJob) -> Result<(), Error> {
-    let outcome = match job.kind.as_str() {
-        mail::JOB => mail::send(engine, &job).await.map_err(|e| (e.may_retry(), e.to_string(), Some(e))),
+    let outcome: Result<(), (bool, String, Option<Box<dyn std::error::Error + Send + Sync>>)> = match job.kind.as_str()
+    {
+        mail::JOB => mail::send(engine, &job).await.map_err(|e| (e.may_retry(), e.to_string(), Some(e.into()))),
+        images::JOB => images::sweep(engine, &job).await.map_err(|e| (e.may_retry(), e.to_string(), Some(e.into()))),
         other => Err((false, format!("no job is called {other}"), None)),
     };
     let (owner, env, id, now) = (owner.to_owned(), job.env, job.id, engine.now());
@@ -43,7 +45,7 @@ async fn run(engine: &Engine, owner: &str, job: LeasedJob) -> Result<(), Error> 
                 job.kind = job.kind,
                 job.attempts = job.attempts,
                 job.again = again,
-                error = error.as_ref().map(|e| without_addresses(e)),
+                error = error.as_ref().map(|e| without_addresses(e.as_ref())),
                 "a job failed"
             );
             metrics::counter!("jobs_failed_total", "kind" => job.kind.clone()).increment(1);

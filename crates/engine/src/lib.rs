@@ -19,6 +19,7 @@ pub mod factors;
 pub mod guesses;
 pub mod health;
 pub mod idempotency;
+pub mod images;
 pub mod jobs;
 pub mod mail;
 pub mod me;

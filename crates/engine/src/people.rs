@@ -30,13 +30,31 @@ pub(crate) async fn resolve(
     identifier: &Identifier,
 ) -> Result<Option<Known>, StorageError> {
     match identifier.kind {
-        IdentifierKind::EmailAddress => by_email(conn, env, &identifier.canonical).await,
+        IdentifierKind::EmailAddress => match Email::parse(&identifier.shown) {
+            Ok(email) => by_spelling(conn, env, &email).await,
+            Err(_) => Ok(None),
+        },
         IdentifierKind::Username => {
             let user = storage::users::by_username(conn, env.id, &identifier.canonical).await?;
             Ok(user.map(|u| Known { user: u.id, address: None }))
         }
         IdentifierKind::PhoneNumber => Ok(None),
     }
+}
+
+/// Finds whom an address means. Rows keep the form of the rules that they were made under, so the spelling itself
+/// finds its row whatever the rules are by now: a change of them shuts nobody out.
+async fn by_spelling(conn: &mut Conn, env: &Environment, email: &Email) -> Result<Option<Known>, StorageError> {
+    let canonical = env.settings.canonical(email);
+    let mut found = by_email(conn, env, &canonical).await?;
+    // One form for nearly every address; with several, each is looked up, found or not.
+    for form in email.forms().into_iter().filter(|form| *form != canonical) {
+        let rows = storage::email_addresses::by_canonical(conn, env.id, &form).await?;
+        if let Some(address) = rows.into_iter().find(|row| row.verified && row.email == *email) {
+            found = Some(Known { user: address.user_id, address: Some(address) });
+        }
+    }
+    Ok(found)
 }
 
 pub(crate) async fn by_email(
@@ -63,7 +81,7 @@ pub(crate) async fn by_email(
 
 /// Whether somebody has proven the address.
 pub(crate) async fn is_taken(conn: &mut Conn, env: &Environment, email: &Email) -> Result<bool, StorageError> {
-    Ok(by_email(conn, env, &env.settings.canonical(email)).await?.is_some())
+    Ok(by_spelling(conn, env, email).await?.is_some())
 }
 
 /// What a test address is worth here: `Err` when it is refused, else whether it takes the fixed code.

@@ -15,7 +15,7 @@ use domain::settings::Settings;
 use domain::{Clock, Context, Surface, Timestamp};
 use engine::{Engine, Parts};
 use outbound::fake::Stranger;
-use outbound::{Channel, Inbox, InboxMessage, InboxQuery};
+use outbound::{Channel, Inbox, InboxMessage, InboxQuery, Objects};
 use std::cell::{Cell, RefCell};
 use std::collections::HashMap;
 use std::sync::Arc;
@@ -32,6 +32,8 @@ pub struct TestApp {
     pub passwords: HashPool,
     /// Who stands for captcha providers and the range API: answers 200 with nothing until it is told otherwise.
     pub stranger: Stranger,
+    /// Where pictures lie.
+    pub objects: Objects,
     pub(crate) clock: Arc<TestClock>,
     pub(crate) inbox: Inbox,
     pub(crate) http: reqwest::Client,

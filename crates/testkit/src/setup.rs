@@ -13,7 +13,7 @@ use domain::environment::EnvironmentKind;
 use engine::bootstrap::BootstrapSpec;
 use engine::{Engine, EngineSettings, Parts, Shared};
 use outbound::fake::Stranger;
-use outbound::{Breached, BreachedSettings, Captcha, Http, HttpSettings, Inbox};
+use outbound::{Breached, BreachedSettings, Captcha, Http, HttpSettings, Inbox, Objects};
 use std::cell::{Cell, RefCell};
 use std::net::TcpListener;
 use std::path::PathBuf;
@@ -101,6 +101,7 @@ impl Setup {
         let clock = Arc::new(TestClock::default());
         let inbox = Inbox::new();
         let http_client = Http::new(HttpSettings::development()).expect("the client can be made");
+        let objects = Objects::in_memory();
         let stranger = Stranger::start().await.expect("the loopback has a free port");
         let breached = BreachedSettings { base_url: stranger.url(), file: self.breached_file };
         let passwords = HashPool::new(self.passwords).expect("the pool starts");
@@ -113,6 +114,7 @@ impl Setup {
             captcha: Captcha::new(http_client.clone(), Some(stranger.url())),
             breached: Breached::new(breached, http_client.clone()),
             http: http_client,
+            objects: objects.clone(),
             settings: EngineSettings {
                 public_url: format!("http://{}", address(&fapi)),
                 mail_from: "Latchkey <no-reply@example.test>".to_owned(),
@@ -149,6 +151,7 @@ impl Setup {
             clock,
             inbox,
             stranger,
+            objects,
             passwords,
             http: http(),
             bapi_url,

@@ -19,6 +19,7 @@ pub mod process;
 pub mod query;
 pub mod reply;
 pub mod server;
+pub mod upload;
 pub mod write;
 
 mod json;

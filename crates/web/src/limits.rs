@@ -46,11 +46,13 @@ pub enum Bucket {
     ChallengePoll,
     /// Minting a token, by session.
     TokenMint,
+    /// Uploading a picture, by user.
+    ImageUpload,
 }
 
 impl Bucket {
     /// All of them.
-    pub const ALL: [Self; 8] = [
+    pub const ALL: [Self; 9] = [
         Self::ClientCreate,
         Self::SignInCreate,
         Self::SignUpCreate,
@@ -59,6 +61,7 @@ impl Bucket {
         Self::ChallengeAnswer,
         Self::ChallengePoll,
         Self::TokenMint,
+        Self::ImageUpload,
     ];
 
     /// Its name in the settings.
@@ -72,6 +75,7 @@ impl Bucket {
             Self::ChallengeAnswer => "challenges.answer",
             Self::ChallengePoll => "challenges.poll",
             Self::TokenMint => "tokens.mint",
+            Self::ImageUpload => "images.upload",
         }
     }
 
@@ -84,6 +88,7 @@ impl Bucket {
             Self::ChallengeSend => Allowance::new(5, 600),
             Self::ChallengePoll => Allowance::new(5, 5),
             Self::TokenMint => Allowance::new(60, 60),
+            Self::ImageUpload => Allowance::new(10, 60),
         }
     }
 }

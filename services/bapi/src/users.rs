@@ -8,10 +8,11 @@ use api::{Page, TotalCount, Verified};
 use domain::environment::Environment;
 use domain::user::Person;
 use domain::{Context, Email, UserId};
-use engine::{Engine, UserFilter, UserKey, users};
+use engine::{Engine, UserFilter, UserKey, images, users};
 use utoipa::IntoParams;
 use utoipa_actix_web::service_config::ServiceConfig;
 use web::query::SEARCH_MAX;
+use web::upload::{FileForm, Upload};
 use web::{
     ApiError, ApiErrors, Body, FromQuery, Id, NoContent, OrFault, PageParams, Paging, Params, Query, SecretKey, Write,
 };
@@ -23,6 +24,8 @@ pub(crate) fn routes(app: &mut ServiceConfig<'_>) {
         .service(get_user)
         .service(update_user)
         .service(delete_user)
+        .service(upload_user_profile_image)
+        .service(delete_user_profile_image)
         .service(update_user_metadata)
         .service(ban_user)
         .service(unban_user)
@@ -124,6 +127,34 @@ impl FromQuery for ListUsers {
         let paging = params.paging("users", &orders);
         Some(Self { who: who?, paging: paging? })
     }
+}
+
+/// Gives a person a picture: PNG, JPEG, WebP or GIF. It is kept as a new PNG without anything beside the pixels.
+#[utoipa::path(
+    request_body(content = FileForm, content_type = "multipart/form-data"),
+    responses((status = 200, body = api::User), ApiErrors)
+)]
+#[post("/v1/users/{user_id}/profile-image")]
+async fn upload_user_profile_image(
+    caller: SecretKey,
+    engine: Data<Engine>,
+    Id(id): Id<UserId>,
+    upload: Upload,
+) -> Result<Json<api::User>, ApiError> {
+    let person = images::set(&engine, &caller.cx, id, upload.file()).await?;
+    Ok(body(&person, &caller.env, &caller.cx))
+}
+
+/// Takes a person's picture away.
+#[utoipa::path(responses((status = 200, body = api::User), ApiErrors))]
+#[delete("/v1/users/{user_id}/profile-image")]
+async fn delete_user_profile_image(
+    caller: SecretKey,
+    engine: Data<Engine>,
+    Id(id): Id<UserId>,
+) -> Result<Json<api::User>, ApiError> {
+    let person = images::clear(&engine, &caller.cx, id).await?;
+    Ok(body(&person, &caller.env, &caller.cx))
 }
 
 fn body(person: &Person, env: &Environment, cx: &Context) -> Json<api::User> {

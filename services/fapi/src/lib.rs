@@ -5,6 +5,7 @@ mod challenges;
 mod client;
 mod emails;
 mod environment;
+mod images;
 mod me;
 mod sessions;
 mod sign_ins;
@@ -22,6 +23,7 @@ pub fn routes(app: &mut ServiceConfig<'_>) {
         .configure(sign_ins::routes)
         .configure(sign_ups::routes)
         .configure(me::routes)
+        .configure(images::routes)
         .configure(emails::routes)
         .configure(well_known::routes);
 }

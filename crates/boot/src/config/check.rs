@@ -33,6 +33,7 @@ pub(super) struct Raw {
     sms: strangers::RawSms,
     outbound: strangers::RawOutbound,
     breached_passwords: strangers::RawBreached,
+    objects: strangers::RawObjects,
     passwords: RawPasswords,
     limits: RawLimits,
     logging: Logging,
@@ -107,6 +108,7 @@ pub(super) fn check(raw: Raw, merged: toml::Table) -> Result<Config, Problems> {
     let sms = strangers::sms(raw.sms, found);
     let outbound = strangers::outbound(raw.outbound, found);
     let breached = strangers::breached(raw.breached_passwords, found);
+    let objects = strangers::objects(raw.objects, &raw.data_dir, found);
     let passwords = passwords(&raw.passwords, found);
     let limits = limits(&raw.limits, found);
     if let Err(error) = EnvFilter::try_new(&raw.logging.level) {
@@ -136,6 +138,7 @@ pub(super) fn check(raw: Raw, merged: toml::Table) -> Result<Config, Problems> {
         sms,
         outbound,
         breached,
+        objects,
         passwords,
         limits,
         logging: raw.logging,

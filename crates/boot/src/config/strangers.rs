@@ -4,10 +4,10 @@ use super::check::{between, is_set, secret};
 use super::{Problems, Sms};
 use crypto::Secret;
 use ipnet::IpNet;
-use outbound::{BreachedSettings, HttpSettings, TwilioSettings, VonageSettings};
+use outbound::{BreachedSettings, HttpSettings, ObjectSettings, S3Settings, TwilioSettings, VonageSettings};
 use serde::Deserialize;
 use std::net::{IpAddr, SocketAddr};
-use std::path::PathBuf;
+use std::path::{Path, PathBuf};
 use std::time::Duration;
 
 #[derive(Deserialize)]
@@ -152,6 +152,57 @@ pub(super) fn breached(raw: RawBreached, problems: &mut Problems) -> BreachedSet
         base_url: base_url("breached_passwords.range_api", &raw.range_api, outbound::RANGE_API, problems),
         file,
     }
+}
+
+#[derive(Deserialize)]
+#[serde(deny_unknown_fields)]
+pub(super) struct RawObjects {
+    store: Store,
+    folder: PathBuf,
+    s3: RawS3,
+}
+
+#[derive(Deserialize, Clone, Copy, PartialEq, Eq)]
+#[serde(rename_all = "snake_case")]
+enum Store {
+    Folder,
+    S3,
+}
+
+#[derive(Deserialize)]
+#[serde(deny_unknown_fields)]
+struct RawS3 {
+    bucket: String,
+    region: String,
+    endpoint: String,
+    access_key_id: String,
+    secret_access_key: Secret<String>,
+    secret_access_key_file: PathBuf,
+}
+
+pub(super) fn objects(raw: RawObjects, data_dir: &Path, problems: &mut Problems) -> ObjectSettings {
+    let s3 = raw.s3;
+    let secret = secret("objects.s3.secret_access_key", s3.secret_access_key, &s3.secret_access_key_file, problems);
+    if raw.store == Store::Folder {
+        let folder = if is_set(&raw.folder) { raw.folder } else { data_dir.join("objects") };
+        return ObjectSettings::Folder(folder);
+    }
+    for (key, value) in [("objects.s3.bucket", &s3.bucket), ("objects.s3.region", &s3.region)] {
+        if value.is_empty() {
+            problems.add(key, "is needed by objects.store");
+        }
+    }
+    if s3.access_key_id.is_empty() != secret.is_none() {
+        problems.add("objects.s3.access_key_id", "key and secret go together");
+    }
+    let endpoint = base_url("objects.s3.endpoint", &s3.endpoint, "", problems);
+    ObjectSettings::S3(S3Settings {
+        bucket: s3.bucket,
+        region: s3.region,
+        allow_http: endpoint.starts_with("http://"),
+        endpoint: Some(endpoint).filter(|url| !url.is_empty()),
+        credentials: secret.map(|secret| (s3.access_key_id, secret)),
+    })
 }
 
 /// A URL that paths are appended to, without its last slash; the default when nothing is said.

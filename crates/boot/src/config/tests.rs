@@ -183,6 +183,7 @@ fn no_secret_is_ever_shown() {
         ("LATCHKEY_SMTP__PASSWORD", "hunter2"),
         ("LATCHKEY_SMS__TWILIO__AUTH_TOKEN", "hunter2"),
         ("LATCHKEY_SMS__VONAGE__API_SECRET", "hunter2"),
+        ("LATCHKEY_OBJECTS__S3__SECRET_ACCESS_KEY", "hunter2"),
     ]);
 
     let shown = config.effective();
@@ -290,4 +291,31 @@ fn strangers_are_called_in_public_and_over_tls_unless_it_is_a_developers_machine
     ];
     expected.sort_unstable();
     assert_eq!(found, expected);
+}
+
+#[test]
+fn pictures_lie_beside_the_database_or_in_a_bucket_that_is_named_whole() {
+    let folder = |config: Config| match config.objects {
+        ObjectSettings::Folder(folder) => folder,
+        other => panic!("{other:?}"),
+    };
+    assert_eq!(folder(with(&[("LATCHKEY_DATA_DIR", "data")])), Path::new("data/objects"));
+    assert_eq!(folder(with(&[("LATCHKEY_OBJECTS__FOLDER", "/srv/objects")])), Path::new("/srv/objects"));
+
+    let s3 = [
+        ("LATCHKEY_OBJECTS__STORE", "s3"),
+        ("LATCHKEY_OBJECTS__S3__BUCKET", "pictures"),
+        ("LATCHKEY_OBJECTS__S3__ENDPOINT", "https://minio.example.com/"),
+        ("LATCHKEY_OBJECTS__S3__ACCESS_KEY_ID", "key"),
+        ("LATCHKEY_OBJECTS__S3__SECRET_ACCESS_KEY", "secret"),
+    ];
+    match with(&s3).objects {
+        ObjectSettings::S3(settings) => {
+            assert_eq!(settings.endpoint.as_deref(), Some("https://minio.example.com"));
+            assert!(!settings.allow_http && settings.credentials.is_some());
+        }
+        other => panic!("{other:?}"),
+    }
+    assert_eq!(problems(load(&sources(&s3[..1]))), ["objects.s3.bucket"]);
+    assert_eq!(problems(load(&sources(&s3[..4]))), ["objects.s3.access_key_id"]);
 }

@@ -128,6 +128,8 @@ async fn by_mail(
     // The fixed code opens an address that is itself a test address, and only where somebody has it.
     let is_test = sign_in.was_test && target.is_some_and(|a| a.email.is_test());
     let letter = if strategy == Strategy::ResetPasswordEmailCode { About::NewPassword } else { About::Code };
-    let target = CodeTarget { canonical: &identifier.canonical, to, letter, is_test };
+    // The form of the row, which may be older than today's rules.
+    let canonical = target.map_or(&identifier.canonical, |address| &address.canonical);
+    let target = CodeTarget { canonical, to, letter, is_test };
     Ok(challenges::issue_code(tx, cx, tenant, (Parent::SignIn(sign_in.id), Step::First, strategy), target).await?)
 }

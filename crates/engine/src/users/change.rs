@@ -3,7 +3,7 @@
 use super::{PasswordInput, UserError};
 use crate::guesses::{self, Purpose};
 use crate::mail::{self, Letter, To};
-use crate::{Engine, events, idempotency, passwords, people, sessions, tenancy};
+use crate::{Engine, events, idempotency, images, passwords, people, sessions, tenancy};
 use crypto::Secret;
 use domain::code as codes;
 use domain::event::EventType;
@@ -177,6 +177,7 @@ pub async fn delete(engine: &Engine, cx: &Context, id: UserId) -> Result<Person,
             storage::failures::unlock(tx, cx.env, &guesses::identity(Some(id), "")).await?;
             sessions::revoke_all(tx, cx, settings, id, None).await?;
             events::person(tx, cx, EventType::UserDeleted, &person, settings).await?;
+            images::forget(tx, cx, &person).await?;
             storage::users::delete(tx, cx.env, id, cx.now).await?;
             storage::counts::add(tx, cx.env, people::COUNTER, -1).await?;
             idempotency::forget(tx, cx, &id.to_string()).await?;
