@@ -15,6 +15,8 @@ pub(super) struct Objects {
     sign_up: (String, String),
     email: (String, String),
     session_challenge: String,
+    sign_in_token: String,
+    actor_token: String,
 }
 
 /// Makes one object of every kind.
@@ -39,6 +41,11 @@ pub(super) async fn objects(app: &TestApp, env: &TestEnvironment, name: &str) ->
     let sign_up = begun.has_status(200).str("/response/id");
     let sign_up_challenge = challenge(&signing_up, &format!("/v1/client/sign-ups/{sign_up}")).await;
 
+    let bapi = app.bapi_of(env);
+    let ticket = bapi.post("/v1/sign-in-tokens", json!({ "user_id": person.id() })).await.has_status(201).str("/id");
+    let wanted = json!({ "user_id": person.id(), "actor": { "sub": "operator" } });
+    let actor_token = bapi.post("/v1/actor-tokens", wanted).await.has_status(201).str("/id");
+
     Objects {
         person,
         signing_in,
@@ -47,6 +54,8 @@ pub(super) async fn objects(app: &TestApp, env: &TestEnvironment, name: &str) ->
         sign_up: (sign_up, sign_up_challenge),
         email: (email, email_challenge),
         session_challenge,
+        sign_in_token: ticket,
+        actor_token,
     }
 }
 
@@ -69,6 +78,8 @@ impl Objects {
             "challenge_id" if template.contains("/sign-ups/") => &self.sign_up.1,
             "challenge_id" if template.contains("/email-addresses/") => &self.email.1,
             "challenge_id" if template.contains("/sessions/") => &self.session_challenge,
+            "sign_in_token_id" => &self.sign_in_token,
+            "actor_token_id" => &self.actor_token,
             // A name within the environment, not an object.
             "template_name" => "any",
             "image" => "nobodys0picture0of0all.png",
@@ -121,6 +132,7 @@ impl Objects {
             "password" | "current_password" | "new_password" => json!("a passphrase of nobody"),
             "strategy" => json!("email_code"),
             "code" => json!("000000"),
+            "actor" => json!({ "sub": "operator" }),
             "organization_id" => json!(null),
             _ => panic!("{} {}: no example for `{name}` in tests/contract", operation.method, operation.template),
         }

@@ -21,3 +21,5 @@ mod sign_up_policy;
 mod step_up;
 mod step_up_proof;
 pub(crate) mod steps;
+mod tickets;
+mod transfer;

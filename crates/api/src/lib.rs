@@ -22,6 +22,7 @@ mod sign_in;
 mod sign_up;
 #[cfg(test)]
 mod tests;
+mod ticket;
 mod user;
 mod words;
 
@@ -44,4 +45,5 @@ pub use phone_number::PhoneNumber;
 pub use session::{ActiveOrganization, Session, SessionActivity};
 pub use sign_in::SignIn;
 pub use sign_up::SignUp;
+pub use ticket::{ActorToken, SignInToken, TicketBody, TicketSecret};
 pub use user::User;

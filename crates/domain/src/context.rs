@@ -93,6 +93,8 @@ pub struct Context {
     pub ip: Option<IpAddr>,
     /// The caller's `User-Agent`, cut to 512 characters.
     pub user_agent: Option<String>,
+    /// Who acts in the actor's place, as the backend that allowed it named them.
+    pub impersonator: Option<String>,
     /// Whether what happens is a test person's doing.
     pub was_test: bool,
     /// The claim on the caller's idempotency key, if one was sent.
@@ -110,6 +112,7 @@ impl Context {
             request_id: RequestId::new(now, crypto::random::bytes()),
             ip: None,
             user_agent: None,
+            impersonator: None,
             was_test: false,
             idempotency: None,
         }

@@ -27,6 +27,7 @@ pub mod sign_in;
 pub mod sign_up;
 pub mod strategy;
 pub mod text;
+pub mod ticket;
 pub mod time;
 pub mod user;
 

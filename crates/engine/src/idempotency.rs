@@ -125,6 +125,22 @@ pub(crate) async fn keep<T: serde::Serialize>(
     storage::idempotency::keep(tx, cx.env, claim, &answer, cx.now).await
 }
 
+/// The same for an answer that holds a secret: sealed, and for ten minutes only.
+pub(crate) async fn keep_sealed<T: serde::Serialize>(
+    tx: &mut Tx<'_>,
+    cx: &Context,
+    keys: &keys::EnvironmentKeys,
+    status: i32,
+    body: &T,
+    subject: String,
+) -> Result<(), Error> {
+    let Some(claim) = &cx.idempotency else { return Ok(()) };
+    let plain = serde_json::to_vec(body).expect("a body of ours has a JSON form");
+    let body = keys.seal("idempotency_keys", "body", &place(claim), &plain);
+    let answer = Answer { status, body: &body, sealed: true, subject_id: Some(&subject) };
+    storage::idempotency::keep(tx, cx.env, claim, &answer, cx.now).await
+}
+
 /// Drops the kept answer of a create when what it created is deleted: create, delete, create makes a new one.
 pub(crate) async fn forget(tx: &mut Tx<'_>, cx: &Context, subject: &str) -> Result<(), Error> {
     storage::idempotency::drop_for_subject(tx, cx.env, subject).await

@@ -33,6 +33,7 @@ pub mod sign_up;
 pub mod signing;
 pub mod step_up;
 pub mod tenancy;
+pub mod tickets;
 pub mod tokens;
 pub mod upkeep;
 pub mod users;

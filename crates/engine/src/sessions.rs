@@ -11,6 +11,7 @@ use domain::session::{Activity, Ending, Factors, Session, SessionStatus};
 use domain::settings::Settings;
 use domain::user::Person;
 use domain::{ClientId, Context, Kind, Refusal, SessionId, UserId, Verdict, code};
+use serde_json::{Map, Value};
 use std::time::Duration;
 use storage::Tx;
 use storage::sessions::{Filter, Key};
@@ -66,7 +67,46 @@ pub(crate) async fn begin(
     factors: Factors,
 ) -> Result<Begun, StorageError> {
     make_room(tx, cx, settings, client.id, person.user.id).await?;
-    let expire_at = cx.now + Duration::from_secs(settings.sessions.lifetime_seconds);
+    let begun = insert(tx, cx, settings, client, person, factors, None).await?;
+    person.user.last_sign_in_at = Some(cx.now);
+    person.user.last_active_at = Some(cx.now);
+    storage::users::save(tx, cx.env, person).await?;
+    Ok(begun)
+}
+
+/// Who acts in a person's place, and for how long.
+pub(crate) struct Acting {
+    /// The claim `act`.
+    pub(crate) actor: Map<String, Value>,
+    /// How long the session lives at most.
+    pub(crate) session_max: Duration,
+}
+
+/// Begins a session in which an operator acts in a person's place: no session of the person's gives way to it, and
+/// nothing of the person changes.
+pub(crate) async fn begin_acting(
+    tx: &mut Tx<'_>,
+    cx: &Context,
+    settings: &Settings,
+    client: &mut Client,
+    person: &Person,
+    factors: Factors,
+    acting: Acting,
+) -> Result<Begun, StorageError> {
+    insert(tx, cx, settings, client, person, factors, Some(acting)).await
+}
+
+async fn insert(
+    tx: &mut Tx<'_>,
+    cx: &Context,
+    settings: &Settings,
+    client: &mut Client,
+    person: &Person,
+    factors: Factors,
+    acting: Option<Acting>,
+) -> Result<Begun, StorageError> {
+    let longest = Duration::from_secs(settings.sessions.lifetime_seconds);
+    let expire_at = cx.now + acting.as_ref().map_or(longest, |acting| longest.min(acting.session_max));
     let session = Session {
         id: cx.id(),
         client_id: client.id,
@@ -79,15 +119,12 @@ pub(crate) async fn begin(
         factors,
         was_test: cx.was_test,
         activity: Activity::seen(cx.id(), cx.ip, cx.user_agent.as_deref()),
-        actor: None,
+        actor: acting.map(|acting| acting.actor),
         created_at: cx.now,
         updated_at: cx.now,
     };
     storage::sessions::insert(tx, cx.env, &session).await?;
     let client_secret = clients::promote(tx, cx, client, &session).await?;
-    person.user.last_sign_in_at = Some(cx.now);
-    person.user.last_active_at = Some(cx.now);
-    storage::users::save(tx, cx.env, person).await?;
     events::session(tx, cx, EventType::SessionCreated, &session, settings).await?;
     Ok(Begun { session, client_secret })
 }

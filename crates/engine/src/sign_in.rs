@@ -6,6 +6,8 @@ mod create;
 mod password;
 mod prepare;
 mod second;
+mod ticket;
+mod transfer;
 
 pub use create::{Create, create};
 pub use prepare::{Prepare, prepare};
@@ -60,6 +62,9 @@ pub enum SignInError {
     /// The ticket is worth nothing.
     #[error("the ticket is not valid")]
     Ticket,
+    /// The ticket is past its time.
+    #[error("the ticket is past its time")]
+    TicketExpired,
     /// A test address, where those are refused.
     #[error(transparent)]
     Test(#[from] TestRefused),
@@ -115,6 +120,7 @@ impl Refusal for SignInError {
             Self::Unknown => Kind::Invalid.code(codes::IDENTIFIER_NOT_FOUND).param("identifier"),
             Self::NoTransfer => Kind::Invalid.code(codes::TRANSFER_NOT_SUPPORTED).param("transfer"),
             Self::Ticket => Kind::Invalid.code(codes::TICKET_INVALID).param("ticket"),
+            Self::TicketExpired => Kind::Invalid.code(codes::TICKET_EXPIRED).param("ticket"),
             Self::Test(_) => Kind::Invalid.code(codes::TEST_IDENTIFIER_FORBIDDEN).param("identifier"),
             Self::Wrong(wrong) => wrong.verdict(),
             Self::Banned => Kind::Forbidden.code(codes::USER_BANNED),
@@ -151,6 +157,8 @@ pub struct Answer {
     pub code: Option<String>,
     /// For the password.
     pub password: Option<Secret<String>>,
+    /// For tickets.
+    pub ticket: Option<Secret<String>>,
 }
 
 /// Finds a sign-in of a client, with the person it is about where that may be known by now.
@@ -228,6 +236,10 @@ pub async fn answer(
         (_, Strategy::Password) => {
             let password = answer.password.ok_or(SignInError::Missing("password"))?;
             password::answer(engine, cx, env, client, id, challenge, password).await
+        }
+        (_, Strategy::Ticket) => {
+            let ticket = answer.ticket.ok_or(SignInError::Missing("ticket"))?;
+            ticket::answer(engine, cx, client, id, challenge, ticket).await
         }
         _ => Err(SignInError::Strategy),
     }

@@ -1,6 +1,7 @@
 //! Sign-up: what somebody says of themselves, the proof of the address, a person and a session.
 
 mod complete;
+mod transfer;
 mod verify;
 
 pub use verify::{answer, prepare};
@@ -218,7 +219,7 @@ pub async fn create(
         return Err(SignUpError::Ticket);
     }
     if fields.transfer {
-        return Err(SignUpError::NoTransfer);
+        return transfer::create(engine, cx, client).await;
     }
     let (staged, is_test) = stage(engine, env, fields).await?;
     let cx = &Context { was_test: is_test, ..cx.clone() };

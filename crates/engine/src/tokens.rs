@@ -9,9 +9,11 @@ use crypto::jws::SignError;
 use domain::environment::Environment;
 use domain::key::LONGEST_TOKEN;
 use domain::session::{Proven, Session, Standing};
-use domain::user::{Lock, LockedBy};
+use domain::strategy::Strategy;
+use domain::user::{FactorSummary, Lock, LockedBy};
 use domain::{Context, Kind, Refusal, SessionId, Timestamp, UserId, Verdict, code};
 use serde::Serialize;
+use serde_json::{Map, Value};
 use std::sync::Arc;
 use storage::sessions::Mintable;
 
@@ -31,8 +33,16 @@ struct Claims<'a> {
     sts: &'static str,
     fva: [i64; 2],
     pnv: bool,
+    #[serde(skip_serializing_if = "Option::is_none")]
+    dsf: Option<&'static str>,
+    #[serde(skip_serializing_if = "std::ops::Not::not")]
+    tfe: bool,
+    #[serde(skip_serializing_if = "Vec::is_empty")]
+    mfa: Vec<&'static str>,
     pkv: bool,
-    pkc: u32,
+    pkc: u8,
+    #[serde(skip_serializing_if = "Option::is_none")]
+    act: Option<&'a Map<String, Value>>,
     #[serde(skip_serializing_if = "Option::is_none")]
     token_use: Option<&'static str>,
     #[serde(skip_serializing_if = "std::ops::Not::not")]
@@ -116,8 +126,9 @@ pub async fn mint(
         return Err(refused);
     }
     engine.shared().activity.session(env, (id, found.user_id), found.standing.last_active_at, cx.now);
-    let Mintable { user_id: user, standing, proven, was_test, .. } = found;
-    sign(engine, cx, env, &Subject { id, user, standing, proven, was_test }, Kindness::Token { azp: origin }).await
+    let Mintable { user_id: user, standing, proven, first, actor, factors, was_test, .. } = found;
+    let subject = Subject { id, user, standing, proven, first, actor, factors, was_test };
+    sign(engine, cx, env, &subject, Kindness::Token { azp: origin }).await
 }
 
 /// Says what is missing: to the holder of the cookie, and to nobody else.
@@ -157,12 +168,13 @@ pub async fn mint_for_backend(
     if !live || stands_against(user.banned, user.lock, cx.now).is_some() {
         return Err(MintError::NotLive);
     }
-    sign(engine, cx, env, &Subject::of(&session), Kindness::Token { azp: None }).await
+    sign(engine, cx, env, &Subject::of(&session, user.factors), Kindness::Token { azp: None }).await
 }
 
 /// The token of the `__session` cookie: good on FAPI alone, and only with a live session row.
 pub async fn cookie(engine: &Engine, cx: &Context, env: &Environment, session: &Session) -> Result<String, MintError> {
-    sign(engine, cx, env, &Subject::of(session), Kindness::Cookie).await
+    let factors = storage::users::factors(&mut *engine.read().await?, cx.env, session.user_id).await?;
+    sign(engine, cx, env, &Subject::of(session, factors), Kindness::Cookie).await
 }
 
 fn stands_against(banned: bool, lock: Option<Lock>, now: Timestamp) -> Option<MintError> {
@@ -179,16 +191,22 @@ struct Subject {
     user: UserId,
     standing: Standing,
     proven: Proven,
+    first: Strategy,
+    actor: Option<Map<String, Value>>,
+    factors: FactorSummary,
     was_test: bool,
 }
 
 impl Subject {
-    fn of(session: &Session) -> Self {
+    fn of(session: &Session, factors: FactorSummary) -> Self {
         Self {
             id: session.id,
             user: session.user_id,
             standing: session.standing(),
             proven: session.factors.proven(),
+            first: session.factors.first,
+            actor: session.actor.clone(),
+            factors,
             was_test: session.was_test,
         }
     }
@@ -230,10 +248,14 @@ async fn sign(
         azp,
         v: 2,
         sts: session.standing.status_at(cx.now, &env.settings.sessions).as_str(),
-        fva: session.proven.ages(cx.now),
-        pnv: false,
-        pkv: false,
-        pkc: 0,
+        fva: if session.actor.is_some() { [-1, -1] } else { session.proven.ages(cx.now) },
+        pnv: session.factors.phone_verified,
+        dsf: session.factors.default_second_factor().map(Strategy::as_str),
+        tfe: session.factors.two_factor(),
+        mfa: session.factors.second_factors().into_iter().map(Strategy::as_str).collect(),
+        pkv: session.first == Strategy::Passkey,
+        pkc: session.factors.passkeys,
+        act: session.actor.as_ref(),
         token_use,
         was_test: session.was_test,
     };

@@ -22,6 +22,8 @@ const DAY: Duration = domain::time::hours(24);
 
 /// How long an attempt stays to be read, a day after its own is over; and a challenge after its ten minutes.
 const ATTEMPTS_KEPT: Duration = domain::time::hours(48);
+/// How long a ticket that ran out can still be told from one that never was.
+const TICKETS_KEPT: Duration = domain::time::hours(30 * 24);
 const CHALLENGES_KEPT: Duration = domain::time::hours(24);
 
 /// How long a client without a session stays after its last use.
@@ -129,6 +131,10 @@ async fn sweep(engine: &Engine, cx: &Context) -> Result<(), Error> {
     .await?;
     in_batches(engine, cx, SWEPT, async |tx: &mut Tx<'_>, cx: &Context| {
         storage::sign_ins::sweep(tx, cx.env, cx.now - ATTEMPTS_KEPT, SWEPT).await
+    })
+    .await?;
+    in_batches(engine, cx, SWEPT, async |tx: &mut Tx<'_>, cx: &Context| {
+        storage::tickets::sweep(tx, cx.env, cx.now - TICKETS_KEPT, SWEPT).await
     })
     .await?;
     in_batches(engine, cx, SWEPT, async |tx: &mut Tx<'_>, cx: &Context| {

@@ -32,6 +32,8 @@ pub struct LoggedEvent {
     pub subject_id: String,
     /// Who did it, when that is somebody with an id.
     pub actor_id: Option<String>,
+    /// Who acted in the actor's place.
+    pub impersonator: Option<String>,
     /// The word for the door it came through.
     pub surface: String,
     /// The request that caused it.
@@ -57,6 +59,7 @@ struct NewHeader {
     subject_type: &'static str,
     subject_id: String,
     actor_id: Option<String>,
+    impersonator: Option<String>,
     surface: &'static str,
     trace_id: String,
     created_at: i64,
@@ -74,6 +77,7 @@ struct Header {
     subject_type: String,
     subject_id: String,
     actor_id: Option<String>,
+    impersonator: Option<String>,
     surface: String,
     trace_id: String,
     created_at: i64,
@@ -94,6 +98,7 @@ impl TryFrom<(Header, Option<String>)> for LoggedEvent {
             subject_type: row.subject_type,
             subject_id: row.subject_id,
             actor_id: row.actor_id,
+            impersonator: row.impersonator,
             surface: row.surface,
             trace_id: read(&row.trace_id, "events.trace_id")?,
             created_at: at(row.created_at),
@@ -119,6 +124,7 @@ pub async fn push(tx: &mut Tx<'_>, cx: &Context, event: &Event) -> Result<EventI
         subject_type: event.subject_type,
         subject_id: event.subject_id.clone(),
         actor_id: cx.actor.id(),
+        impersonator: cx.impersonator.clone(),
         surface: cx.surface.as_str(),
         trace_id: cx.request_id.to_string(),
         created_at: cx.now.millis(),

@@ -27,6 +27,7 @@ pub mod sessions;
 pub mod sign_ins;
 pub mod sign_ups;
 pub mod signing_keys;
+pub mod tickets;
 pub mod users;
 
 pub use anydb::{Conn, Database, EngineKind, Error, Handle, Options, Reader, Retry, Synchronous, Tx};

@@ -12,6 +12,7 @@ diesel::table! {
         subject_type -> Text,
         subject_id -> Text,
         actor_id -> Nullable<Text>,
+        impersonator -> Nullable<Text>,
         surface -> Text,
         trace_id -> Text,
         created_at -> BigInt,

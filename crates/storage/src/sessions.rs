@@ -11,7 +11,7 @@ use diesel_async::RunQueryDsl;
 use domain::page::{Direction, Page, PageRequest, Start};
 use domain::session::{Activity, Factors, Proven, Session, SessionStatus, Standing};
 use domain::strategy::Strategy;
-use domain::user::{Lock, LockedBy};
+use domain::user::{FactorSummary, Lock, LockedBy};
 use domain::{ClientId, EnvironmentId, SessionId, Timestamp, UserId};
 use serde_json::{Map, Value};
 
@@ -265,6 +265,12 @@ pub struct Mintable {
     pub standing: Standing,
     /// Which factors were proven when.
     pub proven: Proven,
+    /// The way of the first factor.
+    pub first: Strategy,
+    /// Who acts in the person's place.
+    pub actor: Option<Map<String, Value>>,
+    /// Which factors the person has.
+    pub factors: FactorSummary,
     /// Whether it is a test person's.
     pub was_test: bool,
     /// The hash of the client's secret.
@@ -285,6 +291,9 @@ struct MintRow {
     abandon_at: i64,
     first_factor_at: i64,
     second_factor_at: Option<i64>,
+    first_factor: String,
+    actor: Option<Doc<Map<String, Value>>>,
+    factors: i64,
     was_test: bool,
     secret_hash: Vec<u8>,
     banned: bool,
@@ -312,6 +321,9 @@ impl TryFrom<MintRow> for Mintable {
                 abandon_at: at(row.abandon_at),
             },
             proven: Proven { first_at: at(row.first_factor_at), second_at: row.second_factor_at.map(at) },
+            first: Strategy::parse(&row.first_factor).ok_or_else(|| corrupt("sessions.first_factor"))?,
+            actor: row.actor.map(|actor| actor.0),
+            factors: FactorSummary::from_bits(row.factors),
             was_test: row.was_test,
             client_secret: TokenHash::from_bytes(&row.secret_hash).ok_or_else(|| corrupt("clients.secret_hash"))?,
             banned: row.banned,
@@ -350,6 +362,9 @@ pub async fn mintable(
             sessions::abandon_at,
             sessions::first_factor_at,
             sessions::second_factor_at,
+            sessions::first_factor,
+            sessions::actor,
+            users::factors,
             sessions::was_test,
             clients::secret_hash,
             users::banned,

@@ -133,6 +133,13 @@ pub async fn find(conn: &mut Conn, env: EnvironmentId, id: UserId) -> Result<Opt
     row.map(User::try_from).transpose()
 }
 
+/// Which factors a person has, in short; none of somebody who is gone.
+pub async fn factors(conn: &mut Conn, env: EnvironmentId, id: UserId) -> Result<FactorSummary> {
+    let bits: Option<i64> =
+        users::table.find((env.to_string(), id.to_string())).select(users::factors).first(conn).await.optional()?;
+    Ok(FactorSummary::from_bits(bits.unwrap_or(0)))
+}
+
 /// Finds a person with the addresses.
 pub async fn person(conn: &mut Conn, env: EnvironmentId, id: UserId) -> Result<Option<Person>> {
     match find(conn, env, id).await? {

@@ -56,7 +56,7 @@ pub struct DeviceToken {
     pub cookie: DeviceCookie,
 }
 
-/// A person with a live session.
+/// A person with a live session. Writes of somebody who acts in the person's place are refused.
 pub struct SignedIn {
     /// What operations are told; the actor is the user.
     pub cx: Context,
@@ -221,8 +221,15 @@ callers! {
     SignedIn = async |asked: &Asked| {
         let env = asked.env()?;
         let found = signed_in(asked, &env).await?;
+        let impersonator = found.session.actor.as_ref().map(|actor| {
+            actor.get("sub").and_then(|sub| sub.as_str()).unwrap_or_default().to_owned()
+        });
+        // Whoever acts in a person's place looks and changes nothing: a write is refused before it is thought of.
+        if impersonator.is_some() && !asked.req.method().is_safe() {
+            return Err(ApiError::refuse(Kind::Forbidden, code::ACTOR_SESSION_FORBIDDEN));
+        }
         let actor = Actor::User { user: found.user.id, session: found.session.id };
-        let cx = asked.context(env.id, actor);
+        let cx = Context { impersonator, ..asked.context(env.id, actor) };
         Ok(Self { cx, env, session: found.session, user: found.user, client_id: found.client_id })
     };
     SecretKey = secret_key;

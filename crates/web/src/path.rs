@@ -5,7 +5,10 @@ use crate::state::after_caller;
 use actix_web::dev::Payload;
 use actix_web::{FromRequest, HttpRequest};
 use domain::code::{self, Code};
-use domain::{ApiKeyId, ChallengeId, ClientId, EmailAddressId, Kind, SessionId, SignInId, SignUpId, UserId};
+use domain::{
+    ActorTokenId, ApiKeyId, ChallengeId, ClientId, EmailAddressId, Kind, SessionId, SignInId, SignInTokenId, SignUpId,
+    UserId,
+};
 use futures_util::future::LocalBoxFuture;
 use std::str::FromStr;
 
@@ -40,6 +43,8 @@ path_ids! {
     ChallengeId "challenge_id" CHALLENGE_NOT_FOUND;
     ClientId "client_id" RESOURCE_NOT_FOUND;
     ApiKeyId "api_key_id" RESOURCE_NOT_FOUND;
+    SignInTokenId "sign_in_token_id" SIGN_IN_TOKEN_NOT_FOUND;
+    ActorTokenId "actor_token_id" ACTOR_TOKEN_NOT_FOUND;
 }
 
 /// An id of the path, by the name its type has there: `{user_id}` for a [`UserId`].

@@ -128,6 +128,7 @@ impl Asked {
     pub fn context(&self, env: EnvironmentId, actor: Actor) -> Context {
         let user_agent = self.req.headers().get(actix_web::http::header::USER_AGENT);
         Context {
+            impersonator: None,
             env,
             actor,
             surface: self.state.surface,

@@ -3,6 +3,7 @@
 mod emails;
 mod instance;
 mod sessions;
+mod tickets;
 mod user_bodies;
 mod users;
 
@@ -10,7 +11,11 @@ use utoipa_actix_web::service_config::ServiceConfig;
 
 /// Every route of the surface.
 pub fn routes(app: &mut ServiceConfig<'_>) {
-    app.configure(users::routes).configure(emails::routes).configure(sessions::routes).configure(instance::routes);
+    app.configure(users::routes)
+        .configure(emails::routes)
+        .configure(sessions::routes)
+        .configure(tickets::routes)
+        .configure(instance::routes);
 }
 
 /// The document of the surface, made from its routes.

@@ -22,6 +22,9 @@ pub(crate) struct ChallengeCreateRequest {
     pub(crate) password: Option<Secret<String>>,
     /// The answer, when it is at hand: the code.
     pub(crate) code: Option<String>,
+    /// The answer, when it is at hand: the ticket.
+    #[schema(value_type = Option<String>)]
+    pub(crate) ticket: Option<Secret<String>>,
     /// The number to send to.
     phone_number_id: Option<String>,
     /// Where a link lands.
@@ -40,6 +43,7 @@ impl FromForm for ChallengeCreateRequest {
         let email_address_id = form.text("email_address_id", 64).optional();
         let password = form.secret("password").optional();
         let code = form.text("code", 64).optional();
+        let ticket = form.secret("ticket").optional();
         let phone_number_id = form.text("phone_number_id", 64).optional();
         let redirect_url = form.text("redirect_url", 2048).optional();
         let redirect_url_complete = form.text("redirect_url_complete", 2048).optional();
@@ -49,6 +53,7 @@ impl FromForm for ChallengeCreateRequest {
             email_address_id,
             password,
             code,
+            ticket,
             phone_number_id,
             redirect_url,
             redirect_url_complete,
@@ -60,8 +65,8 @@ impl FromForm for ChallengeCreateRequest {
 impl ChallengeCreateRequest {
     /// What is asked for, and the answer when it is at hand.
     pub(crate) fn taken_apart(self) -> (Prepare, Option<Answer>) {
-        let answer = Answer { code: self.code, password: self.password };
-        let at_hand = answer.code.is_some() || answer.password.is_some();
+        let answer = Answer { code: self.code, password: self.password, ticket: self.ticket };
+        let at_hand = answer.code.is_some() || answer.password.is_some() || answer.ticket.is_some();
         let wanted = Prepare {
             strategy: self.strategy,
             email_address_id: self.email_address_id,
@@ -74,7 +79,7 @@ impl ChallengeCreateRequest {
 
 impl From<ChallengeAnswerRequest> for Answer {
     fn from(body: ChallengeAnswerRequest) -> Self {
-        Self { code: body.code, password: body.password }
+        Self { code: body.code, password: body.password, ticket: body.ticket }
     }
 }
 
@@ -88,15 +93,15 @@ pub(crate) struct ChallengeAnswerRequest {
     /// The code, for strategies that send one.
     pub(crate) code: Option<String>,
     /// The ticket, for `ticket`.
-    #[expect(dead_code, reason = "documented and checked; no strategy of this release reads it")]
-    ticket: Option<String>,
+    #[schema(value_type = Option<String>)]
+    pub(crate) ticket: Option<Secret<String>>,
 }
 
 impl FromForm for ChallengeAnswerRequest {
     fn from_form(form: &mut Form) -> Option<Self> {
         let password = form.secret("password").optional();
         let code = form.text("code", 64).optional();
-        let ticket = form.text("ticket", 512).optional();
+        let ticket = form.secret("ticket").optional();
         Some(Self { password, code, ticket })
     }
 }

@@ -37,7 +37,8 @@ pub(crate) struct CreateSignIn {
     /// Where a link lands.
     redirect_url: Option<String>,
     /// A ticket.
-    ticket: Option<String>,
+    #[schema(value_type = Option<String>)]
+    ticket: Option<Secret<String>>,
     /// Goes on with a sign-up of this client.
     transfer: Option<bool>,
     /// The captcha's proof.
@@ -55,7 +56,7 @@ impl FromForm for CreateSignIn {
         let strategy = form.text("strategy", 64).optional();
         let password = form.secret("password").optional();
         let redirect_url = form.text("redirect_url", 2048).optional();
-        let ticket = form.text("ticket", 512).optional();
+        let ticket = form.secret("ticket").optional();
         let transfer = form.boolean("transfer").optional();
         let captcha_token = form.text("captcha_token", 8192).optional();
         let captcha_widget_type = form.text("captcha_widget_type", 16).optional();

@@ -115,6 +115,17 @@ impl FactorSummary {
         all
     }
 
+    /// The second factor that is offered first, where it needs nothing but itself.
+    pub const fn default_second_factor(self) -> Option<Strategy> {
+        if self.phone_code && self.phone_is_default {
+            Some(Strategy::PhoneCode)
+        } else if self.totp {
+            Some(Strategy::Totp)
+        } else {
+            None
+        }
+    }
+
     /// The form it is stored in.
     pub fn bits(self) -> i64 {
         let flags =

@@ -68,7 +68,7 @@ pub(super) async fn second(
 }
 
 /// Said only after a proof: before it, it would tell who has an account.
-fn admit(cx: &Context, person: &Person) -> Result<(), SignInError> {
+pub(super) fn admit(cx: &Context, person: &Person) -> Result<(), SignInError> {
     if person.user.banned {
         return Err(SignInError::Banned);
     }

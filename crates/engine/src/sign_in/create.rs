@@ -1,7 +1,7 @@
 //! How a sign-in begins.
 
 use super::prepare::{Prepare, issue};
-use super::{Moved, SignInError, password, person_of};
+use super::{Moved, SignInError, password, person_of, ticket, transfer};
 use crate::captcha::Cleared;
 use crate::{Engine, people, tenancy};
 use crypto::Secret;
@@ -24,7 +24,7 @@ pub struct Create {
     /// Where the click of a link lands.
     pub redirect_url: Option<String>,
     /// A ticket.
-    pub ticket: Option<String>,
+    pub ticket: Option<Secret<String>>,
     /// Goes on with a sign-up.
     pub transfer: bool,
 }
@@ -40,11 +40,14 @@ pub async fn create(
     input: Create,
 ) -> Result<Moved, SignInError> {
     let settings = &env.settings;
-    if input.ticket.is_some() || input.strategy.as_deref() == Some("ticket") {
-        return Err(if input.ticket.is_none() { SignInError::Missing("ticket") } else { SignInError::Ticket });
+    if let Some(ticket) = input.ticket {
+        return ticket::create(engine, cx, client, ticket).await;
+    }
+    if input.strategy.as_deref() == Some(Strategy::Ticket.as_str()) {
+        return Err(SignInError::Missing("ticket"));
     }
     if input.transfer {
-        return Err(SignInError::NoTransfer);
+        return transfer::create(engine, cx, client).await;
     }
     let strategy = input.strategy.as_deref().map(|s| Strategy::parse(s).ok_or(SignInError::Strategy)).transpose()?;
     let identifier = match input.identifier.as_deref() {
@@ -99,7 +102,7 @@ pub async fn create(
     }
 }
 
-async fn abandon_open(tx: &mut storage::Tx<'_>, cx: &Context, client: ClientId) -> Result<(), SignInError> {
+pub(super) async fn abandon_open(tx: &mut storage::Tx<'_>, cx: &Context, client: ClientId) -> Result<(), SignInError> {
     let Some(open) = storage::sign_ins::newest(tx, cx.env, client).await? else { return Ok(()) };
     if open.status.is_terminal() {
         return Ok(());

@@ -94,7 +94,7 @@ async fn first(
 ) -> Result<Challenge, SignInError> {
     let about = (Parent::SignIn(sign_in.id), Step::First, strategy);
     match strategy {
-        Strategy::Password => Ok(challenges::issue_plain(tx, cx, about).await?),
+        Strategy::Password | Strategy::Ticket => Ok(challenges::issue_plain(tx, cx, about).await?),
         Strategy::EmailCode | Strategy::ResetPasswordEmailCode => {
             by_mail(tx, cx, tenant, sign_in, strategy, wanted).await
         }
