@@ -163,7 +163,7 @@ impl Limits {
         name: &str,
         allowance: Allowance,
         env: &Environment,
-        key: &str,
+        key: &dyn Display,
         now: i64,
     ) -> Result<Rate, (Rate, u64)> {
         let Some(counter) = self.counters.get(&allowance) else {
