@@ -4,5 +4,6 @@ mod attacks;
 mod bapi;
 mod contract;
 mod fapi;
+mod operations;
 mod readme;
 mod storage;

@@ -19,6 +19,7 @@ pub mod leases;
 mod log_schema;
 pub mod passkeys;
 pub mod phone_numbers;
+pub mod retention;
 mod row;
 mod schema;
 pub mod second_factors;

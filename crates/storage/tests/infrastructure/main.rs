@@ -8,6 +8,7 @@ mod failures;
 mod form;
 mod idempotency;
 mod jobs;
+mod retention;
 
 use domain::{NewId, Timestamp};
 use std::time::Duration;
