@@ -205,6 +205,36 @@ both! {
         assert!(app.passwords.hashes_done() <= 10, "what is sent away is not hashed");
         app.anyone().get("/.well-known/jwks.json").await.has_status(200);
     }
+
+    async fn a_caller_without_a_cookie_fills_no_table(app: TestApp) {
+        let known = app.browser().await;
+        let replies = race(60, |i| {
+            let browser = app.anyone();
+            async move { if i % 2 == 0 { browser.get("/v1/client").await } else { browser.put_empty("/v1/client").await } }
+        })
+        .await;
+
+        let limited: Vec<_> = replies.iter().filter(|reply| reply.status() == 429).collect();
+        assert!((20..=31).contains(&limited.len()), "{} of 60", limited.len());
+        for reply in limited {
+            reply.is_refused(429, "rate_limit_exceeded");
+            assert_eq!(reply.header("x-ratelimit-limit"), Some("30"));
+            assert_eq!(reply.set_cookies(), []);
+        }
+        // A cookie is no way around it: a new client is a new row. The bucket fills again meanwhile, a drop at a time.
+        let mut put = known.put_empty("/v1/client").await;
+        for _ in 0..60 {
+            if put.status() == 429 {
+                break;
+            }
+            put = known.put_empty("/v1/client").await;
+        }
+        put.is_refused(429, "rate_limit_exceeded");
+        // Who has a client makes none by looking.
+        for _ in 0..5 {
+            known.get("/v1/client").await.has_status(200);
+        }
+    }
 }
 
 both! {

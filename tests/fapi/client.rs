@@ -79,7 +79,7 @@ both! {
         assert_ne!(reply.str("/response/id"), before);
         assert!(reply.set_cookie("__client").is_some());
         assert!(reply.set_cookie("__session").expect("the session's cookie goes").clears());
-        app.bapi().get(format!("/v1/sessions/{}", alice.session)).await.is(200, json!({ "status": "removed" }));
+        app.bapi().get(format!("/v1/sessions/{}", alice.session)).await.is(200, json!({ "status": "ended" }));
         assert_eq!(thief.get("/v1/me").await.status(), 401);
     }
 
@@ -102,9 +102,9 @@ both! {
         assert!(reply.set_cookie("__client").expect("the client's cookie goes").clears());
         assert!(reply.set_cookie("__session").expect("the session's cookie goes").clears());
         for session in [&alice.session, &bob.session] {
-            app.bapi().get(format!("/v1/sessions/{session}")).await.is(200, json!({ "status": "removed" }));
+            app.bapi().get(format!("/v1/sessions/{session}")).await.is(200, json!({ "status": "ended" }));
         }
-        assert_eq!(app.events().await, ["session.removed", "session.removed"]);
+        assert_eq!(app.events().await, ["session.ended", "session.ended"]);
         thief.post_empty(format!("/v1/client/sessions/{}/tokens", bob.session)).await.is_refused(401, "client_not_found");
     }
 

@@ -2,11 +2,10 @@
 
 use crate::callers::DeviceCookie;
 use crate::refusals::stored;
-use crate::{Engine, StorageError, events};
+use crate::{Engine, StorageError, sessions};
 use crypto::{Secret, TokenHash};
 use domain::client::Client;
 use domain::environment::Environment;
-use domain::event::EventType;
 use domain::session::{Ending, Session};
 use domain::user::Person;
 use domain::{ClientId, Context, Kind, Refusal, Timestamp, Verdict, code};
@@ -74,10 +73,8 @@ pub async fn destroy(engine: &Engine, cx: &Context, env: &Environment, id: Clien
         .write(cx, async move |tx, cx| {
             let mut client = storage::clients::lock(tx, cx.env, id).await?.ok_or(ClientError::NotFound)?;
             for mut session in storage::sessions::lock_live_of_client(tx, cx.env, id).await? {
-                if session.finish(Ending::Removed, cx.now, &settings.sessions).is_ok() {
-                    storage::sessions::save(tx, cx.env, &session).await?;
-                    events::session(tx, cx, EventType::SessionRemoved, &session, &settings).await?;
-                }
+                // Whoever throws the whole client away signs out.
+                sessions::finish(tx, cx, &settings, &mut session, Ending::Ended).await?;
             }
             client.last_active_session_id = None;
             // The cookie that was just thrown away opens nothing any more.
@@ -94,6 +91,44 @@ pub async fn show(engine: &Engine, cx: &Context, env: &Environment, id: ClientId
     let mut conn = engine.read().await?;
     let client = storage::clients::find(&mut conn, cx.env, id).await?.ok_or(ClientError::NotFound)?;
     Ok(snapshot(&mut conn, cx.now, env, &client).await?)
+}
+
+/// The same for the browser that asks what it is: where one session is allowed, the others give way to the one
+/// used last. That was several when they began, and the rule was changed since.
+pub async fn visit(
+    engine: &Engine,
+    cx: &Context,
+    env: &Environment,
+    client: Client,
+) -> Result<api::Client, ClientError> {
+    if env.settings.sessions.multi_session {
+        return Ok(show_known(engine, cx, env, &client).await?);
+    }
+    let live = storage::sessions::of_client(&mut *engine.read().await?, cx.env, client.id, cx.now).await?;
+    if live.iter().filter(|s| s.status_at(cx.now, &env.settings.sessions).is_live()).count() < 2 {
+        return Ok(show_known(engine, cx, env, &client).await?);
+    }
+    let (id, settings) = (client.id, env.settings.clone());
+    let client = engine
+        .write(cx, async move |tx, cx| {
+            let mut client = storage::clients::lock(tx, cx.env, id).await?.ok_or(ClientError::NotFound)?;
+            let mut live = storage::sessions::lock_live_of_client(tx, cx.env, id).await?;
+            live.retain(|s| s.status_at(cx.now, &settings.sessions).is_live());
+            let last = live.iter().find(|s| Some(s.id) == client.last_active_session_id).or(live.first()).map(|s| s.id);
+            for mut session in live {
+                if Some(session.id) != last {
+                    sessions::finish(tx, cx, &settings, &mut session, Ending::Replaced).await?;
+                }
+            }
+            if client.last_active_session_id != last {
+                client.last_active_session_id = last;
+                client.updated_at = cx.now;
+                storage::clients::save(tx, cx.env, &client).await?;
+            }
+            Ok::<_, ClientError>(client)
+        })
+        .await?;
+    Ok(show_known(engine, cx, env, &client).await?)
 }
 
 /// The same, from a client that was read already.

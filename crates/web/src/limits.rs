@@ -30,6 +30,8 @@ use std::rc::Rc;
 /// The buckets of the FAPI.
 #[derive(Debug, Clone, Copy, PartialEq, Eq)]
 pub enum Bucket {
+    /// Making a client, by address.
+    ClientCreate,
     /// Starting a sign-in, by address.
     SignInCreate,
     /// Starting a sign-up, by address.
@@ -48,7 +50,8 @@ pub enum Bucket {
 
 impl Bucket {
     /// All of them.
-    pub const ALL: [Self; 7] = [
+    pub const ALL: [Self; 8] = [
+        Self::ClientCreate,
         Self::SignInCreate,
         Self::SignUpCreate,
         Self::ChallengeCreate,
@@ -61,6 +64,7 @@ impl Bucket {
     /// Its name in the settings.
     pub const fn name(self) -> &'static str {
         match self {
+            Self::ClientCreate => "clients.create",
             Self::SignInCreate => "sign_ins.create",
             Self::SignUpCreate => "sign_ups.create",
             Self::ChallengeCreate => "challenges.create",
@@ -74,6 +78,7 @@ impl Bucket {
     /// What production allows by default.
     pub const fn allowance(self) -> Allowance {
         match self {
+            Self::ClientCreate => Allowance::new(30, 10),
             Self::SignInCreate | Self::SignUpCreate => Allowance::new(5, 10),
             Self::ChallengeCreate | Self::ChallengeAnswer => Allowance::new(3, 10),
             Self::ChallengeSend => Allowance::new(5, 600),

@@ -6,7 +6,7 @@ use actix_web::{delete, get, put};
 use api::Envelope;
 use engine::{Engine, clients};
 use utoipa_actix_web::service_config::ServiceConfig;
-use web::{ApiError, ApiErrors, Cookies, Device, MaybeDevice, OrFault};
+use web::{ApiError, ApiErrors, Bucket, By, Cookies, Device, Limiter, MaybeDevice, OrFault};
 
 pub(crate) fn routes(app: &mut ServiceConfig<'_>) {
     app.service(get_client).service(create_client).service(destroy_client);
@@ -18,14 +18,19 @@ pub(crate) fn routes(app: &mut ServiceConfig<'_>) {
 async fn get_client(
     caller: MaybeDevice,
     engine: Data<Engine>,
+    limiter: Limiter,
     cookies: Cookies,
 ) -> Result<Json<api::Client>, ApiError> {
     if caller.just_replaced {
         // Answered, and nothing is kept or set: the newer cookie is on its way to this tab.
         return Ok(Json(clients::nothing(&caller.cx, &caller.env)));
     }
+    if caller.client.is_none() {
+        // A row for everybody who asks without a cookie.
+        limiter.take(Bucket::ClientCreate, By::Peer)?;
+    }
     let client = device(&engine, &caller, &cookies).await?;
-    Ok(Json(clients::show_known(&engine, &caller.cx, &caller.env, &client).await.or_fault()?))
+    Ok(Json(clients::visit(&engine, &caller.cx, &caller.env, client).await?))
 }
 
 /// Makes a new client; the live sessions of the old one end.
@@ -34,8 +39,10 @@ async fn get_client(
 async fn create_client(
     caller: MaybeDevice,
     engine: Data<Engine>,
+    limiter: Limiter,
     cookies: Cookies,
 ) -> Result<Json<Envelope<api::Client>>, ApiError> {
+    limiter.take(Bucket::ClientCreate, By::Peer)?;
     if let Some(old) = &caller.client {
         clients::destroy(&engine, &caller.cx, &caller.env, old.id).await?;
         cookies.clear_session();
