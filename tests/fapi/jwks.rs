@@ -2,6 +2,7 @@
 
 use super::steps::{jwks, verified};
 use domain::Context;
+use engine::signing::{self, Rotation};
 use serde_json::{Value, json};
 use testkit::{TestApp, both, hours};
 
@@ -89,7 +90,7 @@ both! {
         let (before, tag) = (alice.token().await, alice.get("/.well-known/jwks.json").await.header("etag").map(str::to_owned));
 
         let cx = Context::operator(app.env.id, app.now());
-        engine::signing::rotate(&app.engine, &cx, None, false).await.expect("keys rotate");
+        signing::rotate(&app.engine, &cx, None, Rotation::Now).await.expect("keys rotate");
 
         let reply = alice.get("/.well-known/jwks.json").await;
         assert_ne!(reply.header("etag").map(str::to_owned), tag);
@@ -108,7 +109,7 @@ both! {
         let old = kids(&jwks(&alice).await);
 
         let cx = Context::operator(app.env.id, app.now());
-        engine::signing::rotate(&app.engine, &cx, None, true).await.expect("keys rotate");
+        signing::rotate(&app.engine, &cx, None, Rotation::Compromised).await.expect("keys rotate");
 
         let keys = jwks(&alice).await;
         assert_eq!(kids(&keys).len(), 1);

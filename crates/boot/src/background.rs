@@ -1,10 +1,11 @@
 //! What a process that only answers requests must do beside them.
 
 use crate::Platform;
+use engine::tenancy::UNSEEN_AT_MOST;
 use std::io;
 use std::time::Duration;
 
-/// Keeps this process's caches true and writes what it gathered, about each second, until the process ends.
+/// Keeps this process's caches true and writes what it gathered, twice a second, until the process ends.
 ///
 /// A worker in the same process does this already.
 pub fn start(platform: &Platform) -> io::Result<()> {
@@ -22,7 +23,7 @@ pub fn start(platform: &Platform) -> io::Result<()> {
 async fn run(platform: &Platform) {
     let engine = platform.engine();
     loop {
-        tokio::time::sleep(Duration::from_secs(1)).await;
+        tokio::time::sleep(UNSEEN_AT_MOST / 2).await;
         let round = async {
             engine::tenancy::refresh(&engine).await?;
             engine::activity::flush(&engine).await

@@ -1,7 +1,13 @@
 //! Keys that callers hold, and the signing keys of an environment.
 
 use crate::id::{ApiKeyId, EnvironmentId, SigningKeyId};
-use crate::time::Timestamp;
+use crate::settings::SigningKeySettings;
+use crate::time::{Timestamp, hours};
+use std::time::Duration;
+
+/// The longest that a token of ours lives: the one in the `__session` cookie, or one by a template. A key verifies
+/// at least so long after it signed last.
+pub const LONGEST_TOKEN: Duration = hours(24);
 
 /// What a key is for.
 #[derive(Debug, Clone, Copy, PartialEq, Eq)]
@@ -104,4 +110,12 @@ pub struct SigningKey {
     pub retire_at: Option<Timestamp>,
     /// When it was made.
     pub created_at: Timestamp,
+}
+
+impl SigningKey {
+    /// When a published key begins to sign: whoever checks tokens has had the whole window to fetch it.
+    pub fn signs_from(&self, settings: &SigningKeySettings) -> Timestamp {
+        let announced = self.created_at + Duration::from_secs(settings.pre_publish_window_seconds);
+        self.activated_at.unwrap_or(announced)
+    }
 }

@@ -318,6 +318,7 @@ pub struct SigningKeySettings {
     /// How long a key is published before it signs.
     pub pre_publish_window_seconds: u64,
     /// How long a key verifies after it signed last.
+    #[schema(minimum = 86_400)]
     pub retire_window_seconds: u64,
 }
 

@@ -2,6 +2,7 @@
 
 use crate::code::{self, Code};
 use crate::environment::EnvironmentKind;
+use crate::key::LONGEST_TOKEN;
 use crate::origin::OriginPattern;
 use crate::refusal::{Kind, Problem};
 use crate::settings::{AttributeSetting, Settings, SignUpMode};
@@ -116,6 +117,7 @@ impl Settings {
                 "signing_keys.session_token_algorithm",
             ),
             (self.signing_keys.rotation_cadence_days >= 1, "signing_keys.rotation_cadence_days"),
+            (self.signing_keys.retire_window_seconds >= LONGEST_TOKEN.as_secs(), "signing_keys.retire_window_seconds"),
             (
                 (4..=24).contains(&self.multi_factor.backup_codes.default_count),
                 "multi_factor.backup_codes.default_count",
@@ -220,5 +222,13 @@ mod tests {
             told(json!({"attack_protection": {"captcha": {"provider": "turnstile"}}})),
             [("form_param_value_invalid", "attack_protection.captcha.provider".to_owned())]
         );
+    }
+
+    #[test]
+    fn a_key_verifies_at_least_as_long_as_its_longest_token_lives() {
+        let window = |seconds: u64| json!({"signing_keys": {"retire_window_seconds": seconds}});
+        assert_eq!(change(window(86_400)).unwrap().signing_keys.retire_window_seconds, 86_400);
+        let refused = [("form_param_value_invalid", "signing_keys.retire_window_seconds".to_owned())];
+        assert_eq!([told(window(86_399)), told(window(0))], [refused.clone(), refused]);
     }
 }

@@ -44,7 +44,7 @@ pub struct Parts {
 
 /// What all engines of a process share.
 pub struct Shared {
-    parts: Parts,
+    parts: Arc<Parts>,
     name: String,
     upkept_at: AtomicI64,
     pub(crate) tenants: Tenants,
@@ -54,9 +54,9 @@ pub struct Shared {
 
 impl Shared {
     /// Shares the parts.
-    pub fn new(parts: Parts) -> Arc<Self> {
+    pub fn new(parts: impl Into<Arc<Parts>>) -> Arc<Self> {
         Arc::new(Self {
-            parts,
+            parts: parts.into(),
             name: crypto::random::jti(),
             upkept_at: AtomicI64::new(0),
             tenants: Tenants::default(),

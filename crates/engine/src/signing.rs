@@ -7,9 +7,11 @@ use crypto::jws::{Algorithm, KeyError};
 use domain::environment::Environment;
 use domain::key::{SigningKey, SigningKeyStatus};
 use domain::{Context, Refusal, Timestamp, Verdict};
-use keys::{Jwks, NewSigningKey, Rotation};
+use keys::{Jwks, NewSigningKey};
 use std::sync::Arc;
 use std::time::Duration;
+
+pub use keys::Rotation;
 
 /// A key could not be made or stored.
 #[derive(Debug, thiserror::Error)]
@@ -56,17 +58,16 @@ pub(crate) fn session_algorithm(env: &Environment) -> Algorithm {
     env.settings.signing_keys.session_token_algorithm.parse().unwrap_or(Algorithm::Es256)
 }
 
-/// Makes the next key sign. A compromised key leaves the JWKS at once.
+/// Brings the next key of an algorithm, of the session tokens' if none is named, and says which keys there are now.
 pub async fn rotate(
     engine: &Engine,
     cx: &Context,
     algorithm: Option<Algorithm>,
-    compromised: bool,
+    how: Rotation,
 ) -> Result<Vec<SigningKey>, SigningError> {
     let tenant = tenancy::tenant(engine, cx.env).await?;
     let algorithm = algorithm.unwrap_or_else(|| session_algorithm(&tenant.env));
     let fresh = generate(algorithm, cx.now).await?;
-    let how = if compromised { Rotation::Compromised } else { Rotation::Ordinary };
     let keys = engine
         .write(cx, async move |tx, cx| {
             let settings = &tenant.env.settings.signing_keys;
@@ -92,7 +93,7 @@ pub(crate) async fn ensure(engine: &Engine, cx: &Context, algorithm: Algorithm) 
                 return Ok(());
             }
             let settings = &tenant.env.settings.signing_keys;
-            keys::rotate(tx, cx.env, &tenant.keys, &fresh, Rotation::Ordinary, settings, cx.now).await?;
+            keys::rotate(tx, cx.env, &tenant.keys, &fresh, Rotation::Now, settings, cx.now).await?;
             Ok::<_, SigningError>(())
         })
         .await;
@@ -110,23 +111,19 @@ pub(crate) async fn keep_in_time(engine: &Engine, cx: &Context) -> Result<(), Si
     let rows = storage::signing_keys::published(&mut *engine.read().await?, cx.env).await?;
     let cadence = Duration::from_secs(u64::from(settings.rotation_cadence_days) * 86_400);
     let ahead = Duration::from_secs(settings.pre_publish_window_seconds);
-    for row in rows.iter().filter(|r| r.status == SigningKeyStatus::Active) {
-        let Some(since) = row.activated_at else { continue };
+    let of = |algorithm: &str, status| rows.iter().find(|r| r.status == status && r.algorithm == algorithm);
+    for row in &rows {
         let Ok(algorithm) = row.algorithm.parse::<Algorithm>() else { continue };
-        let pending = rows.iter().find(|r| r.status == SigningKeyStatus::Pending && r.algorithm == row.algorithm);
-        match pending {
-            // Verifiers have had the whole window to fetch it.
-            Some(next) if cx.now >= since + cadence && cx.now >= next.created_at + ahead => {
-                rotate(engine, cx, Some(algorithm), false).await?;
+        match row.status {
+            // Whether its turn has come or somebody asked for it.
+            SigningKeyStatus::Pending if cx.now >= row.signs_from(settings) => {
+                rotate(engine, cx, Some(algorithm), Rotation::Now).await?;
             }
-            None if cx.now >= since + cadence - ahead => {
-                let fresh = generate(algorithm, cx.now).await?;
-                let tenant = tenant.clone();
-                let work = async move |tx: &mut storage::Tx<'_>, cx: &Context| {
-                    Ok::<_, SigningError>(keys::publish_next(tx, cx.env, &tenant.keys, &fresh, cx.now).await?)
-                };
-                engine.write(cx, work).await?;
-                engine.shared().tenants.forget(cx.env);
+            SigningKeyStatus::Active
+                if row.activated_at.is_some_and(|since| cx.now >= since + cadence - ahead)
+                    && of(&row.algorithm, SigningKeyStatus::Pending).is_none() =>
+            {
+                rotate(engine, cx, Some(algorithm), Rotation::Announced).await?;
             }
             _ => {}
         }

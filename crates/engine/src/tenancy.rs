@@ -1,16 +1,23 @@
 //! From an address to its environment, and what is cached of one.
 //!
 //! Environments, settings and signing keys are read at every request and change rarely: each process keeps
-//! them, stamped with the environment's `config_version`, and asks for changed versions each second. The
-//! process that changes something drops its own copy when the change has committed.
+//! them, stamped with the environment's `config_version`, and asks for changed versions about twice a second.
+//! A copy is believed for a second since that was last asked, then the next request asks: however long the
+//! background is held up, nothing that was changed elsewhere counts for longer. The process that changes
+//! something drops its own copy when the change has committed.
 
 use crate::Engine;
 use domain::environment::Environment;
 use domain::{EnvironmentId, Timestamp};
 use keys::{EnvironmentKeys, KeysError};
 use std::collections::HashMap;
+use std::sync::atomic::{AtomicI64, Ordering};
 use std::sync::{Arc, PoisonError, RwLock};
+use std::time::Duration;
 use storage::Error;
+
+/// For how long a change of another process may go unseen.
+pub const UNSEEN_AT_MOST: Duration = Duration::from_secs(1);
 
 /// An environment with its keys, as it was when it was loaded.
 pub struct Tenant {
@@ -29,14 +36,23 @@ struct Cached {
 
 /// What a process keeps of its environments.
 #[derive(Default)]
-pub(crate) struct Tenants(RwLock<Cached>);
+pub(crate) struct Tenants {
+    cached: RwLock<Cached>,
+    /// When the versions were last asked for, and when that was last tried: Unix milliseconds, 0 is never.
+    asked_at: AtomicI64,
+    tried_at: AtomicI64,
+}
 
 impl Tenants {
     fn tenant(&self, id: EnvironmentId) -> Option<Arc<Tenant>> {
-        self.0.read().unwrap_or_else(PoisonError::into_inner).tenants.get(&id).cloned()
+        self.cached.read().unwrap_or_else(PoisonError::into_inner).tenants.get(&id).cloned()
     }
-    fn put(&self, tenant: Arc<Tenant>) {
-        let mut cached = self.0.write().unwrap_or_else(PoisonError::into_inner);
+    fn put(&self, tenant: Arc<Tenant>, read_at: Timestamp) {
+        let mut cached = self.cached.write().unwrap_or_else(PoisonError::into_inner);
+        // The versions were asked for meanwhile: this copy was not among those that were compared.
+        if read_at.millis() < self.asked_at.load(Ordering::Acquire) {
+            return;
+        }
         // A slow load must not overwrite what a faster one has read after a change.
         let newer = |known: &Arc<Tenant>| known.env.config_version > tenant.env.config_version;
         if !cached.tenants.get(&tenant.env.id).is_some_and(newer) {
@@ -44,12 +60,25 @@ impl Tenants {
         }
     }
     pub(crate) fn forget(&self, id: EnvironmentId) {
-        self.0.write().unwrap_or_else(PoisonError::into_inner).tenants.remove(&id);
+        self.cached.write().unwrap_or_else(PoisonError::into_inner).tenants.remove(&id);
     }
     fn host(&self, host: &str, segment: &str) -> Option<EnvironmentId> {
-        let cached = self.0.read().unwrap_or_else(PoisonError::into_inner);
+        let cached = self.cached.read().unwrap_or_else(PoisonError::into_inner);
         cached.hosts.get(host)?.get(segment).copied()
     }
+    /// Whether what is kept may have been changed elsewhere for longer than is allowed.
+    fn is_stale(&self, now: Timestamp) -> bool {
+        is_long_ago(&self.asked_at, now)
+    }
+    /// The same, unless somebody has just tried to ask in vain: then the database is out of reach.
+    fn is_worth_asking(&self, now: Timestamp) -> bool {
+        self.is_stale(now) && is_long_ago(&self.tried_at, now)
+    }
+}
+
+/// Either way: a clock that was set back must not make old copies young.
+fn is_long_ago(then: &AtomicI64, now: Timestamp) -> bool {
+    u128::from(now.millis().abs_diff(then.load(Ordering::Acquire))) > UNSEEN_AT_MOST.as_millis()
 }
 
 /// The environment behind an address.
@@ -89,7 +118,7 @@ async fn by_host(engine: &Engine, host: &str, segment: &str) -> Result<Option<En
     }
     let found = storage::environments::by_host(&mut *engine.read().await?, host, segment).await?;
     if let Some(id) = found {
-        let mut cached = tenants.0.write().unwrap_or_else(PoisonError::into_inner);
+        let mut cached = tenants.cached.write().unwrap_or_else(PoisonError::into_inner);
         cached.hosts.entry(host.to_owned()).or_default().insert(segment.to_owned(), id);
     }
     Ok(found)
@@ -100,39 +129,65 @@ pub async fn environment(engine: &Engine, id: EnvironmentId) -> Result<Arc<Envir
     Ok(tenant(engine, id).await?.env.clone())
 }
 
-/// An environment with its keys.
+/// An environment with its keys, for whoever trusts them: never one that was changed elsewhere more than a second
+/// ago, and none at all while that cannot be asked. A withdrawn signing key counts no longer than that, anywhere.
+pub(crate) async fn trusted(engine: &Engine, id: EnvironmentId) -> Result<Arc<Tenant>, Error> {
+    if engine.shared().tenants.is_stale(engine.now()) {
+        refresh(engine).await?;
+    }
+    known(engine, id).await
+}
+
+/// An environment with its keys; the copy at hand while the database is out of reach.
 pub(crate) async fn tenant(engine: &Engine, id: EnvironmentId) -> Result<Arc<Tenant>, Error> {
+    if engine.shared().tenants.is_worth_asking(engine.now())
+        && let Err(error) = refresh(engine).await
+    {
+        tracing::warn!(error = &error as &dyn std::error::Error, "caches could not be refreshed");
+    }
+    known(engine, id).await
+}
+
+async fn known(engine: &Engine, id: EnvironmentId) -> Result<Arc<Tenant>, Error> {
     if let Some(tenant) = engine.shared().tenants.tenant(id) {
         return Ok(tenant);
     }
+    let read_at = engine.now();
     let mut conn = engine.read().await?;
     // The environment is read first: a change in between leaves a copy that looks older than it is, never newer.
     let env = storage::environments::find(&mut conn, id).await?.ok_or_else(|| fault("the environment is gone"))?;
     let keys = keys::load(&mut conn, engine.shared().master(), id).await.map_err(into_storage)?;
     let tenant = Arc::new(Tenant { env: Arc::new(env), keys });
-    engine.shared().tenants.put(tenant.clone());
+    engine.shared().tenants.put(tenant.clone(), read_at);
     Ok(tenant)
 }
 
-/// Drops what has changed elsewhere; called each second.
+/// Drops what has changed elsewhere; called twice in [`UNSEEN_AT_MOST`], so that requests seldom have to.
 pub async fn refresh(engine: &Engine) -> Result<(), Error> {
+    let (tenants, now) = (&engine.shared().tenants, engine.now());
+    tenants.tried_at.store(now.millis(), Ordering::Release);
     let (versions, hosts) = {
         let mut conn = engine.read().await?;
         (storage::environments::versions(&mut conn).await?, storage::environments::hosts(&mut conn).await?)
     };
     let versions: HashMap<EnvironmentId, i64> = versions.into_iter().collect();
-    let mut cached = engine.shared().tenants.0.write().unwrap_or_else(PoisonError::into_inner);
+    let mut cached = tenants.cached.write().unwrap_or_else(PoisonError::into_inner);
     cached.tenants.retain(|id, tenant| versions.get(id) == Some(&tenant.env.config_version));
     cached.hosts.clear();
     for (host, segment, id) in hosts {
         cached.hosts.entry(host).or_default().insert(segment, id);
     }
+    // When it was asked, not when it was answered: what was changed in between is not among it.
+    tenants.asked_at.store(now.millis(), Ordering::Release);
     Ok(())
 }
 
-/// All environments, for the work that goes through each of them.
+/// All environments, oldest first, for the work that goes through each of them.
 pub(crate) async fn all(engine: &Engine) -> Result<Vec<EnvironmentId>, Error> {
-    Ok(storage::environments::versions(&mut *engine.read().await?).await?.into_iter().map(|(id, _)| id).collect())
+    let versions = storage::environments::versions(&mut *engine.read().await?).await?;
+    let mut ids: Vec<EnvironmentId> = versions.into_iter().map(|(id, _)| id).collect();
+    ids.sort_unstable();
+    Ok(ids)
 }
 
 /// Changes an environment's settings; every process follows within a second, this one at once.

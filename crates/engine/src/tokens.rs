@@ -7,14 +7,12 @@ use crate::tenancy::{self, Tenant};
 use crate::{Engine, StorageError, callers};
 use crypto::jws::SignError;
 use domain::environment::Environment;
+use domain::key::LONGEST_TOKEN;
 use domain::session::Session;
 use domain::user::{Lock, LockedBy};
 use domain::{ClientId, Context, Kind, Refusal, SessionId, Timestamp, Verdict, code};
 use serde::Serialize;
 use std::sync::Arc;
-
-/// How long the token in the `__session` cookie lives, in seconds.
-const COOKIE_SECONDS: i64 = 86_400;
 
 /// The claims of a session token.
 #[derive(Serialize)]
@@ -179,7 +177,7 @@ async fn sign(
     kind: Kindness<'_>,
 ) -> Result<String, MintError> {
     let algorithm = signing::session_algorithm(env);
-    let mut tenant: Arc<Tenant> = tenancy::tenant(engine, cx.env).await?;
+    let mut tenant: Arc<Tenant> = tenancy::trusted(engine, cx.env).await?;
     if tenant.keys.signer(algorithm).is_none() {
         tenant = signing::ensure(engine, cx, algorithm).await?;
     }
@@ -189,7 +187,7 @@ async fn sign(
         Kindness::Token { azp } => {
             (i64::try_from(env.settings.sessions.session_token_lifetime_seconds).unwrap_or(60), azp, None)
         }
-        Kindness::Cookie => (COOKIE_SECONDS, None, Some("cookie")),
+        Kindness::Cookie => (LONGEST_TOKEN.as_secs().cast_signed(), None, Some("cookie")),
     };
     let claims = Claims {
         iss: &env.issuer,

@@ -10,6 +10,4 @@ mod rotation;
 
 pub use environment_keys::{EnvironmentKeys, KeysError, load};
 pub use jwks::Jwks;
-pub use rotation::{
-    AddKeyError, NewSigningKey, Rotation, add_data_key, insert_active, publish_next, retire_due, rotate,
-};
+pub use rotation::{AddKeyError, NewSigningKey, Rotation, add_data_key, insert_active, retire_due, rotate};

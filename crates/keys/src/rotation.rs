@@ -4,7 +4,7 @@ use crate::EnvironmentKeys;
 use crypto::Secret;
 use crypto::jws::{Algorithm, KeyError, Signer, generate_pkcs8};
 use crypto::seal::{DataKey, SealError, WrapKey};
-use domain::key::{SigningKey, SigningKeyStatus};
+use domain::key::{LONGEST_TOKEN, SigningKey, SigningKeyStatus};
 use domain::settings::SigningKeySettings;
 use domain::{EnvironmentId, NewId, SigningKeyId, Timestamp};
 use std::time::Duration;
@@ -86,14 +86,16 @@ pub async fn insert_active(
 /// How a rotation is meant.
 #[derive(Debug, Clone, Copy, PartialEq, Eq)]
 pub enum Rotation {
-    /// The old key verifies until its window is over.
-    Ordinary,
-    /// The old key leaves the JWKS at once, and what it signed is worth nothing.
+    /// The next key is published; it signs when its window is over.
+    Announced,
+    /// The next key signs at once. The old one verifies until its window is over.
+    Now,
+    /// The next key signs at once. The old ones leave the JWKS, and what they signed is worth nothing.
     Compromised,
 }
 
-/// Makes the next key of an algorithm sign, in one transaction: a published one if there is one, else `fresh`.
-/// Says which keys changed.
+/// Brings the next key of an algorithm, in one transaction: a published one if there is one that can be trusted,
+/// else `fresh`. Says which keys there are now.
 pub async fn rotate(
     tx: &mut Tx<'_>,
     env: EnvironmentId,
@@ -103,26 +105,31 @@ pub async fn rotate(
     settings: &SigningKeySettings,
     now: Timestamp,
 ) -> storage::Result<Vec<SigningKey>> {
+    if how == Rotation::Announced {
+        publish_next(tx, env, keys, fresh, now).await?;
+        return storage::signing_keys::published(tx, env).await;
+    }
     let rows = storage::signing_keys::lock_published(tx, env).await?;
     let same = |row: &&SigningKey| row.algorithm == fresh.algorithm.as_str();
-    let retire_at = now + Duration::from_secs(settings.retire_window_seconds);
-    for mut old in rows.iter().filter(same).filter(|r| r.status != SigningKeyStatus::Pending).cloned() {
-        match how {
-            Rotation::Compromised => {
+    let retire_at = now + Duration::from_secs(settings.retire_window_seconds).max(LONGEST_TOKEN);
+    for mut old in rows.iter().filter(same).cloned() {
+        match (how, old.status) {
+            // A published key has lain beside the one that is known to strangers.
+            (Rotation::Compromised, _) => {
                 old.status = SigningKeyStatus::Expired;
                 old.retire_at = Some(now);
             }
-            Rotation::Ordinary if old.status == SigningKeyStatus::Active => {
+            (_, SigningKeyStatus::Active) => {
                 old.status = SigningKeyStatus::Retiring;
                 old.retire_at = Some(retire_at);
             }
-            Rotation::Ordinary => continue,
+            _ => continue,
         }
         storage::signing_keys::save(tx, env, &old).await?;
     }
     let pending = rows.iter().filter(same).find(|r| r.status == SigningKeyStatus::Pending).cloned();
     match pending {
-        Some(mut next) if how == Rotation::Ordinary => {
+        Some(mut next) if how == Rotation::Now => {
             next.status = SigningKeyStatus::Active;
             next.activated_at = Some(now);
             storage::signing_keys::save(tx, env, &next).await?;
@@ -137,22 +144,21 @@ pub async fn rotate(
 }
 
 /// Publishes the next key of an algorithm ahead of its time; nothing happens when one is published already.
-pub async fn publish_next(
+async fn publish_next(
     tx: &mut Tx<'_>,
     env: EnvironmentId,
     keys: &EnvironmentKeys,
     fresh: &NewSigningKey,
     now: Timestamp,
-) -> storage::Result<bool> {
+) -> storage::Result<()> {
     let rows = storage::signing_keys::lock_published(tx, env).await?;
     let there = rows.iter().any(|r| r.algorithm == fresh.algorithm.as_str() && r.status == SigningKeyStatus::Pending);
     if there {
-        return Ok(false);
+        return Ok(());
     }
     let seal = |row: &str, plain: &[u8]| keys.seal("signing_keys", "private_key", row, plain);
     storage::signing_keys::insert(tx, env, &fresh.sealed(seal, SigningKeyStatus::Pending, now)).await?;
-    storage::environments::bump(tx, env).await?;
-    Ok(true)
+    storage::environments::bump(tx, env).await
 }
 
 /// Takes keys out of the JWKS whose window is over; says how many.

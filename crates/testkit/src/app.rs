@@ -6,14 +6,14 @@ use crate::database::TestDatabase;
 use crate::environment::TestEnvironment;
 use crate::jar::Jar;
 use crate::person::{KnownUser, Named};
-use crate::setup::{ORIGIN, Setup};
+use crate::setup::{ORIGIN, Setup, another_process};
 use actix_web::dev::ServerHandle;
 use anydb::{Database, EngineKind};
 use crypto::password::HashPool;
 use domain::environment::EnvironmentKind;
 use domain::settings::Settings;
 use domain::{Clock, Context, Surface, Timestamp};
-use engine::Engine;
+use engine::{Engine, Parts};
 use outbound::fake::Stranger;
 use outbound::{Channel, Inbox, InboxMessage, InboxQuery};
 use std::cell::{Cell, RefCell};
@@ -36,11 +36,13 @@ pub struct TestApp {
     pub(crate) inbox: Inbox,
     pub(crate) http: reqwest::Client,
     pub(crate) bapi_url: String,
+    pub(crate) ops_url: Option<String>,
+    pub(crate) parts: Arc<Parts>,
     /// Who was made by name, so that a name means one person throughout a test.
     pub(crate) people: RefCell<HashMap<String, KnownUser>>,
     /// The position of the last event that is left out of [`TestApp::events`].
     pub(crate) seen_events: Cell<i64>,
-    pub(crate) servers: Vec<ServerHandle>,
+    pub(crate) servers: RefCell<Vec<ServerHandle>>,
     pub(crate) database: Database,
     // Last: it is deleted when everything that uses it is gone.
     pub(crate) data: TestDatabase,
@@ -207,6 +209,16 @@ impl TestApp {
         }
     }
 
+    /// A browser without cookies at another process on the same data. Nothing goes on in that process beside its
+    /// requests: what it knows of changes elsewhere, its requests have asked for.
+    pub fn anyone_at_another_process(&self) -> Caller {
+        let (url, handle) = another_process(self);
+        self.servers.borrow_mut().push(handle);
+        let public_url = &self.engine.shared().settings().public_url;
+        let base = self.env.issuer.replacen(public_url.as_str(), &url, 1);
+        Caller { base, ..self.anyone() }
+    }
+
     /// A browser that has a client, nobody signed in.
     pub async fn browser(&self) -> Caller {
         let browser = self.anyone();
@@ -253,9 +265,20 @@ impl TestApp {
     }
 }
 
+impl TestApp {
+    /// The answer to a `GET` at the root of a surface, of the socket for machines when none is named.
+    pub async fn probe(&self, surface: Option<Surface>, path: &str) -> String {
+        let head = format!("GET {path} HTTP/1.1\r\nHost: localhost\r\nConnection: close\r\n\r\n");
+        match (surface, &self.ops_url) {
+            (Some(surface), _) => self.send_raw(surface, head.as_bytes()).await,
+            (None, url) => crate::raw::send(url.as_ref().expect("there is such a socket"), head.as_bytes()).await,
+        }
+    }
+}
+
 impl Drop for TestApp {
     fn drop(&mut self) {
-        for server in &self.servers {
+        for server in self.servers.borrow().iter() {
             // The command is sent by the call; waiting for its end would need the runtime that is ending.
             drop(server.stop(false));
         }

@@ -4,6 +4,7 @@ use crate::app::TestApp;
 use crate::clock::TestClock;
 use crate::database::TestDatabase;
 use crate::environment::TestEnvironment;
+use actix_web::dev::{Server, ServerHandle};
 use anydb::{Database, EngineKind, Options, Synchronous};
 use crypto::password::{HashPool, Params, PoolOptions};
 use crypto::seal::MasterKeys;
@@ -18,6 +19,7 @@ use std::net::TcpListener;
 use std::path::PathBuf;
 use std::sync::Arc;
 use std::time::Duration;
+use web::Probes;
 use web::limits::{LimitSettings, Limits};
 use web::server::{AppParts, ServerSettings};
 
@@ -32,6 +34,7 @@ pub struct Setup {
     passwords: PoolOptions,
     limits: LimitSettings,
     breached_file: Option<PathBuf>,
+    probes: Probes,
 }
 
 impl Setup {
@@ -44,6 +47,7 @@ impl Setup {
             passwords: PoolOptions { params, threads: 2, waiting_per_thread: 256 },
             limits: LimitSettings::default(),
             breached_file: None,
+            probes: Probes::All,
         }
     }
 
@@ -75,6 +79,13 @@ impl Setup {
         self
     }
 
+    /// Readiness and metrics on a socket of their own, see [`TestApp::probe`].
+    #[must_use]
+    pub fn ops_apart(mut self) -> Self {
+        self.probes = Probes::Alive;
+        self
+    }
+
     /// Starts the platform; both surfaces listen on free ports of the loopback.
     pub async fn start(self) -> TestApp {
         crate::logs::install();
@@ -93,7 +104,7 @@ impl Setup {
         let stranger = Stranger::start().await.expect("the loopback has a free port");
         let breached = BreachedSettings { base_url: stranger.url(), file: self.breached_file };
         let passwords = HashPool::new(self.passwords).expect("the pool starts");
-        let shared = Shared::new(Parts {
+        let parts = Arc::new(Parts {
             clock: Arc::clone(&clock) as _,
             passwords: passwords.clone(),
             master: Arc::new(MasterKeys::generate()),
@@ -107,26 +118,30 @@ impl Setup {
                 mail_from: "Latchkey <no-reply@example.test>".to_owned(),
             },
         });
+        let shared = Shared::new(Arc::clone(&parts));
         let engine = Engine::new(Arc::clone(&shared), database.handle());
         let bapi_url = format!("http://{}", address(&bapi));
         let env = bootstrap(&engine, self.kind).await;
 
         let limits = Arc::new(Limits::new(self.limits));
         let mut servers = Vec::new();
-        for (surface, listener, workers) in [(Surface::Fapi, fapi, 2), (Surface::Bapi, bapi, 1)] {
+        for (surface, listener) in [(Surface::Fapi, fapi), (Surface::Bapi, bapi)] {
             let parts = AppParts {
                 surface,
                 trusted_proxies: Arc::from([]),
                 limits: Arc::clone(&limits),
                 metrics: Arc::new(String::new),
+                probes: self.probes,
             };
-            let (shared, database) = (Arc::clone(&shared), database.clone());
-            let make = move || Engine::new(Arc::clone(&shared), database.handle());
-            let routes = if surface == Surface::Bapi { bapi::routes } else { fapi::routes };
-            let settings = ServerSettings { workers, ..ServerSettings::default() };
-            let server = web::server::serve(parts, make, routes, listener, &settings).expect("the listener is served");
-            servers.push(server.handle());
-            actix_web::rt::spawn(server);
+            servers.push(serve(parts, &shared, &database, listener));
+        }
+        let mut ops_url = None;
+        if self.probes == Probes::Alive {
+            let listener = listener();
+            ops_url = Some(format!("http://{}", address(&listener)));
+            let (make, metrics) = (engines(&shared, &database), Arc::new(String::new));
+            let server = web::server::serve_probes(make, metrics, listener, &ServerSettings::default());
+            servers.push(started(server.expect("the listener is served")));
         }
         let app = TestApp {
             env,
@@ -137,15 +152,51 @@ impl Setup {
             passwords,
             http: http(),
             bapi_url,
+            ops_url,
+            parts,
             people: RefCell::default(),
             seen_events: Cell::default(),
-            servers,
+            servers: RefCell::new(servers),
             database,
             data,
         };
         app.skip_events().await;
         app
     }
+}
+
+/// Serves the FAPI of another process on the same database, with everything but what a process remembers.
+pub(crate) fn another_process(app: &TestApp) -> (String, ServerHandle) {
+    let shared = Shared::new(Arc::clone(&app.parts));
+    let parts = AppParts {
+        surface: Surface::Fapi,
+        trusted_proxies: Arc::from([]),
+        limits: Arc::new(Limits::new(LimitSettings::default())),
+        metrics: Arc::new(String::new),
+        probes: Probes::All,
+    };
+    let listener = listener();
+    let url = format!("http://{}", address(&listener));
+    (url, serve(parts, &shared, &app.database, listener))
+}
+
+fn serve(parts: AppParts, shared: &Arc<Shared>, database: &Database, listener: TcpListener) -> ServerHandle {
+    let is_backend = parts.surface == Surface::Bapi;
+    let routes = if is_backend { bapi::routes } else { fapi::routes };
+    let settings = ServerSettings { workers: if is_backend { 1 } else { 2 }, ..ServerSettings::default() };
+    let server = web::server::serve(parts, engines(shared, database), routes, listener, &settings);
+    started(server.expect("the listener is served"))
+}
+
+fn engines(shared: &Arc<Shared>, database: &Database) -> impl Fn() -> Engine + Send + Clone + 'static {
+    let (shared, database) = (Arc::clone(shared), database.clone());
+    move || Engine::new(Arc::clone(&shared), database.handle())
+}
+
+fn started(server: Server) -> ServerHandle {
+    let handle = server.handle();
+    actix_web::rt::spawn(server);
+    handle
 }
 
 async fn bootstrap(engine: &Engine, kind: EnvironmentKind) -> TestEnvironment {

@@ -1,6 +1,7 @@
 //! The rounds that a worker makes.
 
 use boot::Platform;
+use engine::tenancy::UNSEEN_AT_MOST;
 use engine::{Engine, StorageError};
 use std::time::{Duration, Instant};
 use tokio::sync::watch;
@@ -34,7 +35,9 @@ pub(crate) async fn run(platform: &Platform, stopping: watch::Receiver<bool>) {
             again("upkeep", SECOND, None, stopping.clone(), async || engine::upkeep::tick(&engine)
                 .await
                 .map(|()| false)),
-            again("caches", SECOND, None, stopping, async || engine::tenancy::refresh(&engine).await.map(|()| false)),
+            again("caches", UNSEEN_AT_MOST / 2, None, stopping, async || engine::tenancy::refresh(&engine)
+                .await
+                .map(|()| false)),
         );
     };
     // One call of the engine wakes every round that waits for it.
