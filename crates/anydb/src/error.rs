@@ -2,6 +2,7 @@
 use diesel::result::{ConnectionError, DatabaseErrorInformation, DatabaseErrorKind, Error as DbError};
 use std::error::Error as StdError;
 use std::sync::Arc;
+use std::sync::atomic::{AtomicBool, Ordering};
 
 /// A fault, or a refusal of the database.
 #[derive(Debug, Clone, thiserror::Error)]
@@ -133,14 +134,45 @@ impl From<ConnectionError> for Error {
     }
 }
 
+/// Whether some server says what went wrong in words that nobody here can read.
+static FOREIGN: AtomicBool = AtomicBool::new(false);
+
+/// Notes that a server's words cannot be read; true for the first to say so.
+pub(crate) fn words_are_foreign() -> bool {
+    !FOREIGN.swap(true, Ordering::Relaxed)
+}
+
 fn collided(error: &DbError) -> bool {
+    collided_in(error, FOREIGN.load(Ordering::Relaxed))
+}
+
+fn collided_in(error: &DbError, is_foreign: bool) -> bool {
     match error {
         DbError::DatabaseError(DatabaseErrorKind::SerializationFailure, _) => true,
-        // diesel keeps no SQLSTATE: 40P01 and SQLITE_BUSY are known by what they say. A PostgreSQL
-        // that speaks another language (lc_messages) reports a deadlock as `Other`.
+        // diesel keeps no SQLSTATE: 40P01 and SQLITE_BUSY are known by what they say, and each connection to
+        // PostgreSQL sees to it that this is English. Where it cannot, running a transaction again that failed for
+        // another reason does no harm: nothing of it was kept.
         DbError::DatabaseError(DatabaseErrorKind::Unknown, info) => {
-            matches!(info.message(), "deadlock detected" | "database is locked")
+            is_foreign || matches!(info.message(), "deadlock detected" | "database is locked")
         }
         _ => false,
+    }
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    fn unknown(message: &str) -> DbError {
+        DbError::DatabaseError(DatabaseErrorKind::Unknown, Box::new(message.to_owned()))
+    }
+
+    #[test]
+    fn a_deadlock_is_a_collision_in_whatever_language() {
+        let deadlock = [unknown("deadlock detected"), unknown("Verklemmung")];
+        assert_eq!(deadlock.each_ref().map(|error| collided_in(error, true)), [true, true]);
+        assert_eq!(deadlock.each_ref().map(|error| collided_in(error, false)), [true, false]);
+        let named = DbError::DatabaseError(DatabaseErrorKind::CheckViolation, Box::new("Prüfbedingung".to_owned()));
+        assert!(!collided_in(&named, true), "what has a name is not guessed at");
     }
 }

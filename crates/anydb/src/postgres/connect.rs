@@ -1,6 +1,6 @@
 //! Reaching a PostgreSQL server, with TLS when the URL asks for it.
 use crate::conn::Conn;
-use crate::error::Error;
+use crate::error::{self, Error};
 use diesel_async::AsyncPgConnection;
 use rustls::pki_types::CertificateDer;
 use rustls::pki_types::pem::PemObject;
@@ -9,8 +9,9 @@ use std::sync::Arc;
 use std::time::Duration;
 use tokio::task::JoinHandle;
 use tokio_postgres::config::SslMode;
+use tokio_postgres::error::SqlState;
 use tokio_postgres::tls::{MakeTlsConnect, TlsConnect};
-use tokio_postgres::{CancelToken, Config, NoTls, Socket};
+use tokio_postgres::{CancelToken, Client, Config, NoTls, Socket};
 use tokio_postgres_rustls::MakeRustlsConnect;
 
 /// A server and how to speak to it.
@@ -60,10 +61,37 @@ impl Server {
             }
         });
         let driver = Driver(driver);
+        speak_english(&client).await.map_err(Error::unavailable)?;
         let cancel = client.cancel_token();
         let conn = AsyncPgConnection::try_from(client).await?;
         Ok(Session { conn: Conn::Postgres(conn), driver, cancel, tls: self.tls.clone() })
     }
+}
+
+/// Makes the server say what went wrong in the words that [`Error`] knows: diesel keeps no SQLSTATE.
+///
+/// Only a superuser may, or who was given the right; where the server speaks another language and we may not change
+/// that, a refusal that has no name may be a collision, and is treated as one.
+async fn speak_english(client: &Client) -> Result<(), tokio_postgres::Error> {
+    match client.batch_execute("SET lc_messages = 'C'").await {
+        Err(error) if error.code() == Some(&SqlState::INSUFFICIENT_PRIVILEGE) => {}
+        done => return done,
+    }
+    let locale: String = client.query_one("SHOW lc_messages", &[]).await?.try_get(0)?;
+    if !is_english(&locale) && error::words_are_foreign() {
+        tracing::warn!(
+            postgres.lc_messages = locale,
+            "PostgreSQL's messages are in a language that is not read: every transaction that fails without a known \
+             reason is tried again. `ALTER ROLE ... SET lc_messages = 'C'` for the role of the database URL spares that"
+        );
+    }
+    Ok(())
+}
+
+fn is_english(locale: &str) -> bool {
+    let language = locale.split(['_', '.', '@']).next().unwrap_or_default();
+    // Nothing at all is the environment of the server, most likely the same as that of its data.
+    ["", "C", "POSIX", "en", "English"].contains(&language)
 }
 
 /// The task that moves the bytes of one connection; dropped, it closes the socket at once.
@@ -173,6 +201,22 @@ mod tests {
         ] {
             let server = Server::parse(&format!("postgres://u@db/x{mode}"), TIMEOUT);
             assert_eq!(server.ok().map(|server| server.tls.is_some()), Some(tls), "{mode}");
+        }
+    }
+
+    #[test]
+    fn english_is_told_by_the_name_of_its_locale() {
+        for (locale, english) in [
+            ("C", true),
+            ("C.UTF-8", true),
+            ("POSIX", true),
+            ("", true),
+            ("en_GB.UTF-8", true),
+            ("English_United States.1252", true),
+            ("de_DE.UTF-8", false),
+            ("eo", false),
+        ] {
+            assert_eq!(is_english(locale), english, "{locale}");
         }
     }
 

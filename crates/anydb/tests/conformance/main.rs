@@ -2,6 +2,7 @@
 #![expect(clippy::unwrap_used, reason = "tests")]
 
 mod cancellation;
+mod language;
 mod limits;
 mod migrations;
 mod place;
