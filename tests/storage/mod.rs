@@ -1,3 +1,4 @@
 //! What the product asks of its database.
 
+mod native;
 mod plans;
