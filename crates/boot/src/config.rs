@@ -15,6 +15,7 @@ use outbound::{BreachedSettings, HttpSettings, SmtpSettings, TwilioSettings, Von
 use serde::Deserialize;
 use std::collections::BTreeMap;
 use std::fmt;
+use std::net::SocketAddr;
 use std::path::PathBuf;
 use std::time::Duration;
 
@@ -122,8 +123,7 @@ pub enum Sms {
 }
 
 /// How requests are served.
-#[derive(Debug, Clone, Deserialize)]
-#[serde(deny_unknown_fields)]
+#[derive(Debug, Clone)]
 pub struct Http {
     /// Threads of each surface; 0 means one per core.
     pub workers: usize,
@@ -131,6 +131,8 @@ pub struct Http {
     pub keep_alive_seconds: u64,
     /// How long a client may take to send its request headers.
     pub client_timeout_seconds: u64,
+    /// Where readiness and metrics are asked for instead of at the APIs, if anywhere.
+    pub ops_listen: Option<SocketAddr>,
 }
 
 impl Http {

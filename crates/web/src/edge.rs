@@ -8,7 +8,6 @@ mod tenant;
 
 use crate::callers::Bearer;
 use crate::error::{Answer, ApiError, OrFault, log_fault};
-use crate::health;
 use crate::server::AppParts;
 use crate::state::RequestState;
 use actix_web::body::{BoxBody, MessageBody};
@@ -92,7 +91,7 @@ where
             let started = Instant::now();
             let state = parts.state(&req);
             req.extensions_mut().insert(Rc::clone(&state));
-            let seen = report::Seen::of(&req);
+            let seen = report::Seen::of(&req, parts.app.probes);
             let mut response = parts.answer(&*service, &state, req).await?;
             parts.finish(&state, &mut response).await;
             report::report(&state, &seen, &response, started);
@@ -126,7 +125,7 @@ impl Parts {
         S: Service<ServiceRequest, Response = ServiceResponse<B>, Error = Error>,
         B: MessageBody + 'static,
     {
-        let passage = if health::is_probe(req.path()) || self.app.surface != Surface::Fapi {
+        let passage = if self.app.probes.answer(req.path()) || self.app.surface != Surface::Fapi {
             Ok(Passage::Through)
         } else {
             self.admit(state, &mut req).await

@@ -31,6 +31,7 @@ pub use callers::{Anyone, Device, DeviceToken, MaybeDevice, SecretKey, SignedIn}
 pub use cookies::Cookies;
 pub use error::{ApiError, ApiErrors, OrFault};
 pub use form::{Form, Given};
+pub use health::Probes;
 pub use limits::{Bucket, By, LimitSettings, Limiter, Limits};
 pub use page::{PageParams, Paging};
 pub use path::{Id, PathId};

@@ -1,7 +1,7 @@
 //! A surface as a server of a process that was wired by `boot`: alone, or beside the other surface.
 
 use crate::server::{AppParts, ServerSettings};
-use crate::{LimitSettings, Limits, server};
+use crate::{LimitSettings, Limits, Probes, server};
 use actix_web::dev::{Server, ServerHandle};
 use actix_web::rt;
 use boot::clock::SystemClock;
@@ -42,16 +42,38 @@ pub fn serve(
         trusted_proxies: config.trusted_proxies.clone().into(),
         limits,
         metrics: Arc::clone(&platform.render_metrics),
+        probes: if config.http.ops_listen.is_some() { Probes::Alive } else { Probes::All },
     };
-    let settings = ServerSettings {
+    let settings = settings(config);
+    let platform = platform.clone();
+    server::serve(parts, move || platform.engine(), routes, listener, &settings)
+}
+
+/// The socket of the process's own readiness and metrics, where one is set; it answers while it is polled.
+pub fn serve_ops(platform: &Platform) -> io::Result<Option<Server>> {
+    let Some(address) = platform.config.http.ops_listen else { return Ok(None) };
+    let listen = Listen { host: address.ip().to_string(), port: address.port() };
+    let listener = bind(&listen, "socket of http.ops_listen")?;
+    tracing::info!(address = %listener.local_addr()?, "readiness and metrics have a socket of their own");
+    let (settings, metrics) = (settings(&platform.config), Arc::clone(&platform.render_metrics));
+    let platform = platform.clone();
+    server::serve_probes(move || platform.engine(), metrics, listener, &settings).map(Some)
+}
+
+fn settings(config: &Config) -> ServerSettings {
+    ServerSettings {
         workers: config.http.worker_count(),
         keep_alive: Duration::from_secs(config.http.keep_alive_seconds),
         request_timeout: Duration::from_secs(config.http.client_timeout_seconds),
         shutdown_timeout: config.shutdown_timeout,
         ..ServerSettings::default()
-    };
-    let platform = platform.clone();
-    server::serve(parts, move || platform.engine(), routes, listener, &settings)
+    }
+}
+
+/// Threads that ask for an engine: those of so many surfaces, the worker or the background, the main one, and the one
+/// that answers machines.
+pub fn threads(config: &Config, surfaces: usize) -> usize {
+    config.http.worker_count() * surfaces + 2 + usize::from(config.http.ops_listen.is_some())
 }
 
 /// Servers that run beside each other on the calling thread's system.
@@ -105,18 +127,18 @@ pub fn main(name: &str, surface: Surface, routes: fn(&mut ServiceConfig<'_>)) ->
 }
 
 async fn alone(config: Config, surface: Surface, routes: fn(&mut ServiceConfig<'_>)) -> Result<(), Failure> {
-    // Jobs send mail, and they are the worker's. Beside the workers' engines there are two: in the background, at the end.
-    let threads = config.http.worker_count() + 2;
-    let wiring =
-        Wiring { clock: Arc::new(SystemClock), mail: Mail::Unused, missing_master_key: Missing::Refuse, threads };
+    // Jobs send mail, and they are the worker's.
+    let (clock, threads) = (Arc::new(SystemClock), threads(&config, 1));
+    let wiring = Wiring { clock, mail: Mail::Unused, missing_master_key: Missing::Refuse, threads };
     let platform = boot::start(config, wiring).await?;
     let listen = if surface == Surface::Bapi { &platform.config.bapi } else { &platform.config.fapi };
     let listener = bind(listen, surface.as_str())?;
     let limits = limits(&platform.config);
-    let server = serve(&platform, surface, routes, Arc::clone(&limits), listener)?;
+    let mut servers = vec![serve(&platform, surface, routes, Arc::clone(&limits), listener)?];
+    servers.extend(serve_ops(&platform)?);
     boot::background::start(&platform)?;
     forget_idle_callers(limits);
-    let servers = Servers::start(vec![server]);
+    let servers = Servers::start(servers);
     boot::process::asked_to_stop().await?;
     servers.stop().await;
     platform.finish().await;

@@ -3,7 +3,7 @@
 use crate::docs::{self, Routes};
 use crate::edge::Edge;
 use crate::error::ApiError;
-use crate::health::{self, RenderMetrics};
+use crate::health::{Probes, RenderMetrics};
 use crate::limits::Limits;
 use actix_web::body::BoxBody;
 use actix_web::dev::{Server, ServiceFactory, ServiceRequest, ServiceResponse};
@@ -31,6 +31,8 @@ pub struct AppParts {
     pub limits: Arc<Limits>,
     /// Renders the process's metrics.
     pub metrics: RenderMetrics,
+    /// What machines may ask for beside the routes.
+    pub probes: Probes,
 }
 
 /// A surface's application: its routes behind the edge, and the probes beside them.
@@ -41,12 +43,13 @@ pub fn app(
 ) -> App<
     impl ServiceFactory<ServiceRequest, Config = (), Response = ServiceResponse<BoxBody>, Error = Error, InitError = ()>,
 > {
+    let probes = parts.probes;
     let (app, document) = App::new().into_utoipa_app().configure(routes).split_for_parts();
     app.app_data(Data::new(engine.clone()))
         .app_data(Data::from(Arc::clone(&parts.limits)))
         .app_data(Data::new(Arc::clone(&parts.metrics)))
         .app_data(Data::new(docs::routes_of(&document)))
-        .configure(health::routes)
+        .configure(|app| probes.routes(app))
         .default_service(actix_web::web::to(unmatched))
         .wrap(Edge::new(parts, engine))
 }
@@ -105,6 +108,28 @@ pub fn serve(
     let server = HttpServer::new(move || app(parts.clone(), engine(), routes))
         .workers(settings.workers.max(1))
         .max_connections(settings.max_connections)
+        .keep_alive(settings.keep_alive)
+        .client_request_timeout(settings.request_timeout)
+        .client_disconnect_timeout(Duration::from_secs(1))
+        .shutdown_timeout(settings.shutdown_timeout.as_secs())
+        .disable_signals()
+        .listen(listener)?;
+    Ok(server.run())
+}
+
+/// Serves what machines ask for, and nothing else, on a socket of its own.
+pub fn serve_probes(
+    engine: impl Fn() -> Engine + Send + Clone + 'static,
+    metrics: RenderMetrics,
+    listener: TcpListener,
+    settings: &ServerSettings,
+) -> io::Result<Server> {
+    let app = move || {
+        let shared = App::new().app_data(Data::new(engine())).app_data(Data::new(Arc::clone(&metrics)));
+        shared.configure(|app| Probes::All.routes(app))
+    };
+    let server = HttpServer::new(app)
+        .workers(1)
         .keep_alive(settings.keep_alive)
         .client_request_timeout(settings.request_timeout)
         .client_disconnect_timeout(Duration::from_secs(1))

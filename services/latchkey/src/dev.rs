@@ -94,7 +94,7 @@ async fn serve(config: Config, sockets: Sockets, as_json: bool) -> anyhow::Resul
         clock: Arc::new(SystemClock),
         mail: Mail::Inbox(Inbox::new()),
         missing_master_key: Missing::Create,
-        threads: serve::threads(&config, 2),
+        threads: process::threads(&config, 2),
     };
     let platform = boot::start(config, wiring).await?;
     let made =
@@ -105,6 +105,7 @@ async fn serve(config: Config, sockets: Sockets, as_json: bool) -> anyhow::Resul
         process::serve(&platform, Surface::Fapi, fapi::routes, Arc::clone(&limits), sockets.fapi)?,
         process::serve(&platform, Surface::Bapi, bapi::routes, Arc::clone(&limits), sockets.bapi)?,
     ];
+    servers.extend(process::serve_ops(&platform)?);
     if let Some(inbox) = &platform.inbox {
         servers.push(inbox::serve(inbox.clone(), sockets.inbox)?);
     }

@@ -53,7 +53,7 @@ async fn serve(config: Config, surfaces: &[Surface], is_whole: bool) -> anyhow::
         clock: Arc::new(SystemClock),
         mail: if is_whole || config.smtp.is_some() { Mail::Smtp } else { Mail::Unused },
         missing_master_key: Missing::Refuse,
-        threads: threads(&config, surfaces.len()),
+        threads: process::threads(&config, surfaces.len()),
     };
     let platform = boot::start(config, wiring).await?;
     let limits = process::limits(&platform.config);
@@ -66,6 +66,7 @@ async fn serve(config: Config, surfaces: &[Surface], is_whole: bool) -> anyhow::
         servers.push(process::serve(&platform, *surface, routes, Arc::clone(&limits), listener)?);
         tracing::info!(surface = surface.as_str(), address = %address, "listening");
     }
+    servers.extend(process::serve_ops(&platform)?);
     let worker = if is_whole {
         Some(worker::start(&platform)?)
     } else {
@@ -74,11 +75,6 @@ async fn serve(config: Config, surfaces: &[Surface], is_whole: bool) -> anyhow::
     };
     process::forget_idle_callers(limits);
     run_until_stopped(&platform, Servers::start(servers), worker).await
-}
-
-/// Threads that ask for an engine: those of the servers, the worker, and the main one.
-pub(crate) fn threads(config: &Config, surfaces: usize) -> usize {
-    config.http.worker_count() * surfaces + 2
 }
 
 /// Serves until asked to stop, then finishes what is in hand: requests, the job, what was gathered, the database's log.

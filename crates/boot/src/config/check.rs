@@ -10,7 +10,7 @@ use ipnet::IpNet;
 use outbound::{Sender, SmtpSettings, SmtpTls};
 use serde::Deserialize;
 use std::collections::BTreeMap;
-use std::net::IpAddr;
+use std::net::{IpAddr, SocketAddr};
 use std::path::{Path, PathBuf};
 use std::time::Duration;
 use tracing_subscriber::EnvFilter;
@@ -25,7 +25,7 @@ pub(super) struct Raw {
     master_key_file: PathBuf,
     shutdown_timeout_seconds: u64,
     database: RawDatabase,
-    http: Http,
+    http: RawHttp,
     fapi: Listen,
     bapi: Listen,
     worker: Worker,
@@ -36,6 +36,15 @@ pub(super) struct Raw {
     passwords: RawPasswords,
     limits: RawLimits,
     logging: Logging,
+}
+
+#[derive(Deserialize)]
+#[serde(deny_unknown_fields)]
+struct RawHttp {
+    workers: usize,
+    keep_alive_seconds: u64,
+    client_timeout_seconds: u64,
+    ops_listen: String,
 }
 
 #[derive(Deserialize)]
@@ -90,6 +99,7 @@ pub(super) fn check(raw: Raw, merged: toml::Table) -> Result<Config, Problems> {
     between("http.workers", raw.http.workers, 0..=1024, found);
     between("http.keep_alive_seconds", raw.http.keep_alive_seconds, 0..=3600, found);
     between("http.client_timeout_seconds", raw.http.client_timeout_seconds, 1..=600, found);
+    let ops_listen = ops_listen(&raw.http.ops_listen, found);
     between("worker.poll_milliseconds", raw.worker.poll_milliseconds, 10..=60_000, found);
     between("worker.batch", raw.worker.batch, 1..=1000, found);
     let mail_from = raw.smtp.from.clone();
@@ -112,7 +122,12 @@ pub(super) fn check(raw: Raw, merged: toml::Table) -> Result<Config, Problems> {
         master_key,
         shutdown_timeout: Duration::from_secs(raw.shutdown_timeout_seconds),
         database,
-        http: raw.http,
+        http: Http {
+            workers: raw.http.workers,
+            keep_alive_seconds: raw.http.keep_alive_seconds,
+            client_timeout_seconds: raw.http.client_timeout_seconds,
+            ops_listen,
+        },
         fapi: raw.fapi,
         bapi: raw.bapi,
         worker: raw.worker,
@@ -232,6 +247,17 @@ fn listeners(fapi: &Listen, bapi: &Listen, problems: &mut Problems) {
     if fapi == bapi && fapi.port != 0 {
         problems.add("bapi.port", "is the port of the FAPI");
     }
+}
+
+fn ops_listen(text: &str, problems: &mut Problems) -> Option<SocketAddr> {
+    if text.is_empty() {
+        return None;
+    }
+    let address = text.parse().ok();
+    if address.is_none() {
+        problems.add("http.ops_listen", "must be an IP address and a port, such as `127.0.0.1:4003` or `[::1]:4003`");
+    }
+    address
 }
 
 fn smtp(raw: RawSmtp, problems: &mut Problems) -> Option<SmtpSettings> {

@@ -103,6 +103,18 @@ fn every_problem_is_told_at_once() {
 }
 
 #[test]
+fn readiness_and_metrics_get_a_socket_of_their_own_only_when_one_is_named() {
+    assert_eq!(with(&[]).http.ops_listen, None);
+    for address in ["127.0.0.1:4003", "[::1]:4003"] {
+        let config = with(&[("LATCHKEY_HTTP__OPS_LISTEN", address)]);
+        assert_eq!(config.http.ops_listen.map(|a| a.to_string()).as_deref(), Some(address));
+    }
+    for wrong in ["4003", ":4003", "127.0.0.1", "localhost:4003", "127.0.0.1:99999"] {
+        assert_eq!(problems(load(&sources(&[("LATCHKEY_HTTP__OPS_LISTEN", wrong)]))), ["http.ops_listen"], "{wrong}");
+    }
+}
+
+#[test]
 fn values_of_the_wrong_kind_are_told_by_key() {
     let folder = tempfile::tempdir().unwrap();
     let file = file(folder.path(), "trusted_proxies = 'all'\n[fapi]\nport = '80'\n");

@@ -1,6 +1,6 @@
 //! One line and two metrics for each request; no address, no query, no secret in any of them.
 
-use crate::health;
+use crate::health::Probes;
 use crate::state::RequestState;
 use actix_web::body::BoxBody;
 use actix_web::dev::{ServiceRequest, ServiceResponse};
@@ -17,9 +17,9 @@ pub(crate) struct Seen {
 }
 
 impl Seen {
-    pub fn of(req: &ServiceRequest) -> Self {
+    pub fn of(req: &ServiceRequest, probes: Probes) -> Self {
         let caller_id = req.headers().get(super::REQUEST_ID).and_then(|value| value.to_str().ok()).filter(is_proper);
-        Self { caller_id: caller_id.map(str::to_owned), is_probe: health::is_probe(req.path()) }
+        Self { caller_id: caller_id.map(str::to_owned), is_probe: probes.answer(req.path()) }
     }
 }
 
