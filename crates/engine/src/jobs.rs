@@ -26,9 +26,11 @@ pub async fn run_due(engine: &Engine, owner: &str, max: usize) -> Result<usize, 
     Ok(count)
 }
 
+/// Whether another try may succeed, what is noted, and what is logged.
+type Failure = (bool, String, Option<Box<dyn std::error::Error + Send + Sync>>);
+
 async fn run(engine: &Engine, owner: &str, job: LeasedJob) -> Result<(), Error> {
-    let outcome: Result<(), (bool, String, Option<Box<dyn std::error::Error + Send + Sync>>)> = match job.kind.as_str()
-    {
+    let outcome: Result<(), Failure> = match job.kind.as_str() {
         mail::JOB => mail::send(engine, &job).await.map_err(|e| (e.may_retry(), e.to_string(), Some(e.into()))),
         images::JOB => images::sweep(engine, &job).await.map_err(|e| (e.may_retry(), e.to_string(), Some(e.into()))),
         other => Err((false, format!("no job is called {other}"), None)),

@@ -41,7 +41,7 @@ pub async fn update(
     let tenant = tenancy::tenant(engine, cx.env).await?;
     let has_file = engine.shared().breached().has_file();
     let mut change = change;
-    let secret_key = secret_key(&mut change).map_err(|problem| SettingsError::Fields(vec![problem]))?;
+    let secret_key = secret_key(&mut change).map_err(|problem| SettingsError::Fields(vec![*problem]))?;
     engine
         .write(cx, async move |tx, cx| {
             let mut env = storage::environments::lock(tx, cx.env).await?.ok_or_else(gone)?;
@@ -93,7 +93,7 @@ pub async fn update_restrictions(
 }
 
 /// Takes the secret key of the captcha out of a change: it is sealed, and never one of the settings that are shown.
-fn secret_key(change: &mut Map<String, Value>) -> Result<Patch<Secret<String>>, Problem> {
+fn secret_key(change: &mut Map<String, Value>) -> Result<Patch<Secret<String>>, Box<Problem>> {
     const PARAM: &str = "attack_protection.captcha.secret_key";
     let captcha =
         change.get_mut("attack_protection").and_then(|group| group.get_mut("captcha")).and_then(Value::as_object_mut);
@@ -103,8 +103,8 @@ fn secret_key(change: &mut Map<String, Value>) -> Result<Patch<Secret<String>>, 
         Some(Value::String(text)) if (1..=512).contains(&text.trim().len()) => {
             Ok(Patch::Set(Secret::new(text.trim().to_owned())))
         }
-        Some(Value::String(_)) => Err(of_value(PARAM)),
-        Some(_) => Err(Problem::of_param(Kind::Invalid, code::PARAM_FORMAT_INVALID, PARAM)),
+        Some(Value::String(_)) => Err(Box::new(of_value(PARAM))),
+        Some(_) => Err(Box::new(Problem::of_param(Kind::Invalid, code::PARAM_FORMAT_INVALID, PARAM))),
     }
 }
 
