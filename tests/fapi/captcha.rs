@@ -116,6 +116,8 @@ both! {
         app.anyone().post("/v1/client/sign-ins", sign_in.clone()).await.has_status(200);
         app.anyone().post("/v1/client/sign-ups", sign_up.clone()).await.has_status(200);
         assert_eq!(app.stranger.connections(), asked);
+        let beside = json!({ "email_address": "ann@example.com", "phone_number": "+15555550100", "password": PASSWORD });
+        app.anyone().post("/v1/client/sign-ups", beside).await.is_refused(422, "captcha_invalid");
 
         app.settings(|s| s.test_mode = Some(TestMode::Disabled)).await;
         app.anyone().post("/v1/client/sign-ins", sign_in.clone()).await.is_refused(422, "captcha_invalid");

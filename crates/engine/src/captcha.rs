@@ -5,6 +5,7 @@ use crate::{Engine, StorageError, tenancy};
 use crypto::Secret;
 use domain::environment::Environment;
 use domain::identifier::Identifier;
+use domain::phone::Phone;
 use domain::{Context, Email, Kind, Refusal, Verdict, code};
 use outbound::{CaptchaProof, CaptchaProvider, CaptchaVerdict};
 
@@ -25,22 +26,23 @@ pub struct Brought {
 pub enum Attempt<'a> {
     /// A sign-in as somebody.
     SignIn(Option<&'a str>),
-    /// A sign-up with an address.
-    SignUp(Option<&'a Email>),
+    /// A sign-up with an address, a phone number as it was typed, or both.
+    SignUp(Option<&'a Email>, Option<&'a str>),
 }
 
 impl Attempt<'_> {
     const fn action(self) -> &'static str {
         match self {
             Self::SignIn(_) => "sign_in",
-            Self::SignUp(_) => "sign_up",
+            Self::SignUp(..) => "sign_up",
         }
     }
 
     const fn param(self) -> &'static str {
         match self {
             Self::SignIn(_) => "identifier",
-            Self::SignUp(_) => "email_address",
+            Self::SignUp(None, Some(_)) => "phone_number",
+            Self::SignUp(..) => "email_address",
         }
     }
 
@@ -49,7 +51,12 @@ impl Attempt<'_> {
             Self::SignIn(text) => text
                 .and_then(|text| Identifier::parse(text, env.settings.email_rules()))
                 .is_some_and(|identifier| identifier.is_test()),
-            Self::SignUp(email) => email.is_some_and(Email::is_test),
+            // A real identifier beside a test one is no way around the captcha.
+            Self::SignUp(None, None) => false,
+            Self::SignUp(email, phone) => {
+                email.is_none_or(Email::is_test)
+                    && phone.is_none_or(|text| Phone::from_e164(text.trim()).is_ok_and(|phone| phone.is_test()))
+            }
         }
     }
 }

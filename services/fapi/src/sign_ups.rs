@@ -149,8 +149,8 @@ async fn create_sign_up(
     limiter.take(Bucket::SignUpCreate, By::Peer)?;
     let (cx, env) = (&caller.cx, &caller.env);
     let brought = Brought { token: body.captcha_token, error: body.captcha_error };
-    let cleared =
-        captcha::clear(&engine, cx, env, Attempt::SignUp(body.fields.email_address.as_ref()), &brought).await?;
+    let attempt = Attempt::SignUp(body.fields.email_address.as_ref(), body.fields.phone_number.as_deref());
+    let cleared = captcha::clear(&engine, cx, env, attempt, &brought).await?;
     if cleared.is_unproven() {
         limiter.take_unproven(Bucket::SignUpCreate)?;
     }
