@@ -9,6 +9,14 @@ check: fmt-check clippy doc deny test openapi-check
 test *arguments:
     cargo test --workspace {{arguments}}
 
+# What the tests with a real browser need: Chromium itself comes from the system
+browser:
+    npm ci --prefix tests/browser --ignore-scripts
+
+# Look for a crash in a reader for a minute; `cargo fuzz list` names them
+fuzz target seconds="60":
+    cargo +nightly fuzz run {{target}} -- -max_total_time={{seconds}}
+
 # The whole platform for a developer
 dev *arguments:
     cargo run -- dev {{arguments}}

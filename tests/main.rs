@@ -2,6 +2,7 @@
 
 mod attacks;
 mod bapi;
+mod browser;
 mod contract;
 mod fapi;
 mod operations;

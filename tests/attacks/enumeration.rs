@@ -1,6 +1,7 @@
 //! Nobody learns who has an account: known and unknown get the same answer, for the same work.
 
 use super::{another_code, sign_in_by_code, sign_up_by_code};
+use crate::fapi::steps::{add_number, given_number, reserved, with_phones};
 use crypto::password::{Params, PoolOptions};
 use serde_json::{Value, json};
 use std::time::{Duration, Instant};
@@ -104,6 +105,47 @@ both! {
             assert_eq!(shapes, &seen[0].1, "{email} looks like nobody");
         }
         assert!(app.mails_to("nobody@example.com").await.is_empty(), "nothing is sent to strangers");
+    }
+
+    async fn a_sign_in_by_phone_goes_alike_whoever_is_meant(app: TestApp) {
+        with_phones(&app).await;
+        let (alice, bob, carol) =
+            (app.user("alice").created().await, app.user("bob").signed_in().await, app.user("carol").created().await);
+        given_number(&app, &alice.id, "+16502530001").await;
+        add_number(&bob, "+16502530002").await;
+        reserved(&app, &given_number(&app, &carol.id, "+16502530003").await).await;
+        let mut seen = Vec::new();
+        // Unknown, known, claimed without a proof, and all that somebody has for the second step.
+        for number in ["+16502530000", "+16502530001", "+16502530002", "+16502530003"] {
+            let browser = app.anyone();
+            let begun = browser.post("/v1/client/sign-ins", json!({ "identifier": number })).await;
+            let path = format!("/v1/client/sign-ins/{}", begun.str("/response/id"));
+            let mut shapes = vec![shape(&begun), shape(&browser.get(&path).await)];
+            for _ in 0..6 {
+                let asked = browser.post(format!("{path}/challenges"), json!({ "strategy": "phone_code" })).await;
+                shapes.push(shape(&asked));
+                // Too soon, for everybody alike.
+                let soon = browser.post(format!("{path}/challenges"), json!({ "strategy": "phone_code" })).await;
+                shapes.push(shape(&soon));
+                app.advance(Duration::from_secs(31));
+                let Some(challenge) = asked.json().pointer("/response/id").and_then(Value::as_str) else { continue };
+                shapes.push(shape(&browser.get(format!("{path}/challenges/{challenge}")).await));
+                for _ in 0..5 {
+                    let body = json!({ "code": "135790" });
+                    shapes.push(shape(&browser.post(format!("{path}/challenges/{challenge}/answer"), body).await));
+                }
+                shapes.push(shape(&browser.get("/v1/client").await));
+            }
+            let unheard = app.anyone().post("/v1/client/sign-ins", json!({ "identifier": number, "strategy": "password", "password": "not the password" })).await;
+            shapes.push(shape(&unheard));
+            seen.push((number, shapes));
+        }
+        for (number, shapes) in &seen[1..] {
+            assert_eq!(shapes, &seen[0].1, "{number} looks like nobody's");
+        }
+        let sent = app.smses().await;
+        assert_eq!(sent.len(), 5, "five messages an hour");
+        assert!(sent.iter().all(|sms| sms.to == "+16502530001"), "nothing is sent to strangers");
     }
 
     async fn guesses_at_a_code_run_out_alike_whoever_is_meant(app: TestApp) {

@@ -124,7 +124,14 @@ both! {
             } else if template.contains("/email-addresses/") {
                 (&alice, fill(template, &address, &address_code.challenge))
             } else {
-                let ids = [("{session_id}", &alice.session), ("{challenge_id}", &step_up)];
+                // A body is read before anything is looked for: these need not exist.
+                let (passkey, number) = ("pkey_01ARZ3NDEKTSV4RRFFQ69G5FAV", "phn_01ARZ3NDEKTSV4RRFFQ69G5FAV");
+                let ids = [
+                    ("{session_id}", alice.session.as_str()),
+                    ("{challenge_id}", step_up.as_str()),
+                    ("{passkey_id}", passkey),
+                    ("{phone_number_id}", number),
+                ];
                 (&alice, ids.iter().fold(template.to_owned(), |path, (name, id)| path.replace(name, id)))
             };
             assert!(!path.contains('{'), "{template} has a parameter that this test does not know");
@@ -136,7 +143,12 @@ both! {
                 let body: Map<String, Value> = fields.collect();
                 let method: Method = operation.method.to_ascii_uppercase().parse().expect("a method");
 
-                let reply = caller.call(method, path.clone()).json(Value::Object(body)).await;
+                let call = caller.call(method, path.clone()).json(Value::Object(body));
+                // A link is confirmed from our own page alone.
+                let reply = match template == "/v1/client/handshake" {
+                    true => call.origin(&crate::fapi::links::own_origin(&app)).await,
+                    false => call.await,
+                };
 
                 reply.has_status(422);
                 for name in chunk {

@@ -123,7 +123,7 @@ both! {
         reply.has_status(422);
         for (code, name) in [
             ("form_param_format_invalid", "username"), ("form_param_format_invalid", "email_address.0"), ("form_param_format_invalid", "email_address.2"),
-            ("form_param_format_invalid", "first_name"), ("form_param_unknown", "phone_number"), ("form_param_format_invalid", "password"),
+            ("form_param_format_invalid", "first_name"), ("form_param_format_invalid", "phone_number.0"), ("form_param_format_invalid", "password"),
             ("form_param_format_invalid", "locale"), ("form_param_format_invalid", "public_metadata"), ("form_param_format_invalid", "private_metadata"),
             ("form_param_format_invalid", "created_at"), ("form_param_unknown", "nope"), ("form_param_format_invalid", "skip_password_checks"),
             ("form_param_format_invalid", "external_id"),

@@ -1,6 +1,7 @@
 //! Every body is read strictly, whatever the operation.
 
 use super::catalogue::{Objects, method, objects};
+use crate::fapi::links::own_origin;
 use domain::Surface;
 use serde_json::json;
 use testkit::{Call, Operation, TestApp, both, document};
@@ -13,6 +14,8 @@ fn readers<'a>(app: &TestApp, objects: &'a Objects) -> Vec<(Operation<'a>, Call)
         for operation in document(surface).operations().into_iter().filter(|operation| operation.body().is_some()) {
             let caller = if surface == Surface::Bapi { &backend } else { objects.owner(&operation) };
             let call = caller.call(method(&operation), objects.path(&operation));
+            // The answer of a page of ours is taken from that page alone.
+            let call = if operation.template == "/v1/client/handshake" { call.origin(&own_origin(app)) } else { call };
             all.push((operation, call));
         }
     }
@@ -55,9 +58,13 @@ both! {
     async fn another_content_type_is_refused(app: TestApp) {
         let objects = objects(&app, &app.env, "alice").await;
 
-        for (_, call) in readers(&app, &objects) {
+        for (operation, call) in readers(&app, &objects) {
+            let documented = &operation.value()["requestBody"]["content"];
             for kind in ["text/plain", "application/x-www-form-urlencoded", "multipart/form-data; boundary=x"] {
-                call.clone().raw(kind, "{\"a\":1}").await.is_refused(415, "content_type_unsupported");
+                // The form of a page of ours may be sent to its own operation.
+                if documented.get(kind).is_none() {
+                    call.clone().raw(kind, "{\"a\":1}").await.is_refused(415, "content_type_unsupported");
+                }
             }
         }
     }

@@ -14,9 +14,11 @@ pub(super) struct Objects {
     sign_in: (String, String),
     sign_up: (String, String),
     email: (String, String),
+    phone: (String, String),
     session_challenge: String,
     sign_in_token: String,
     actor_token: String,
+    passkey: (String, String),
 }
 
 /// Makes one object of every kind.
@@ -28,7 +30,21 @@ pub(super) async fn objects(app: &TestApp, env: &TestEnvironment, name: &str) ->
     let email = added.has_status(200).str("/response/id");
     let email_challenge = challenge(&person, &format!("/v1/me/email-addresses/{email}")).await;
 
+    app.settings_of(env, |s| s.attribute_settings.phone_number.enabled = true).await;
+    // A test number of the person's own: nothing is sent, and no budget is spent.
+    let last_digits = name.bytes().map(u32::from).sum::<u32>() % 100;
+    let number = json!({ "phone_number": format!("+155555501{last_digits:02}") });
+    let phone = person.post("/v1/me/phone-numbers", number).await.has_status(201).str("/response/id");
+    let asked =
+        person.post(format!("/v1/me/phone-numbers/{phone}/challenges"), json!({ "strategy": "phone_code" })).await;
+    let phone_challenge = asked.has_status(200).str("/response/id");
+
     let session_challenge = challenge(&person, &format!("/v1/client/sessions/{}", person.session)).await;
+
+    let mut device = app.authenticator_of(env).await;
+    let passkey = person.enrols(&mut device).await;
+    let registration = person.begins_passkey().await.path;
+    let registration = registration.rsplit('/').next().unwrap_or_default().to_owned();
 
     let signing_in = app.anyone_of(env);
     let begun = signing_in.post("/v1/client/sign-ins", json!({ "identifier": person.user.email })).await;
@@ -53,9 +69,11 @@ pub(super) async fn objects(app: &TestApp, env: &TestEnvironment, name: &str) ->
         sign_in: (sign_in, sign_in_challenge),
         sign_up: (sign_up, sign_up_challenge),
         email: (email, email_challenge),
+        phone: (phone, phone_challenge),
         session_challenge,
         sign_in_token: ticket,
         actor_token,
+        passkey: (passkey, registration),
     }
 }
 
@@ -72,14 +90,19 @@ impl Objects {
             "user_id" => self.person.id(),
             "session_id" => &self.person.session,
             "email_address_id" => &self.email.0,
+            "passkey_id" => &self.passkey.0,
+            "phone_number_id" => &self.phone.0,
             "sign_in_id" => &self.sign_in.0,
             "sign_up_id" => &self.sign_up.0,
             "challenge_id" if template.contains("/sign-ins/") => &self.sign_in.1,
             "challenge_id" if template.contains("/sign-ups/") => &self.sign_up.1,
             "challenge_id" if template.contains("/email-addresses/") => &self.email.1,
+            "challenge_id" if template.contains("/passkeys/") => &self.passkey.1,
+            "challenge_id" if template.contains("/phone-numbers/") => &self.phone.1,
             "challenge_id" if template.contains("/sessions/") => &self.session_challenge,
             "sign_in_token_id" => &self.sign_in_token,
             "actor_token_id" => &self.actor_token,
+            "sms_template_slug" | "slug" => "verification_code",
             // A name within the environment, not an object.
             "template_name" => "any",
             "image" => "nobodys0picture0of0all.png",
@@ -129,11 +152,16 @@ impl Objects {
         match name {
             "user_id" => json!(self.person.id()),
             "email_address" => json!("somebody.else@example.com"),
+            "phone_number" => json!("+16502530099"),
             "password" | "current_password" | "new_password" => json!("a passphrase of nobody"),
             "strategy" => json!("email_code"),
             "code" => json!("000000"),
             "actor" => json!({ "sub": "operator" }),
             "organization_id" => json!(null),
+            "__authn_ticket" => json!("tkt_of_nobody"),
+            "__authn_confirm" => json!("no"),
+            "nickname" => json!("Key of nobody"),
+            "attestation" => json!({}),
             _ => panic!("{} {}: no example for `{name}` in tests/contract", operation.method, operation.template),
         }
     }
@@ -141,7 +169,8 @@ impl Objects {
     /// Every id, to look for in answers that must not hold one.
     pub(super) fn ids(&self) -> Vec<String> {
         let person = [self.person.id().to_owned(), self.person.session.clone(), self.person.user.email_id.clone()];
-        let pairs = [&self.email, &self.sign_in, &self.sign_up].map(|(id, challenge)| [id.clone(), challenge.clone()]);
+        let pairs = [&self.email, &self.phone, &self.sign_in, &self.sign_up, &self.passkey]
+            .map(|(id, challenge)| [id.clone(), challenge.clone()]);
         person.into_iter().chain(pairs.into_iter().flatten()).collect()
     }
 }

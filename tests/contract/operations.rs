@@ -5,9 +5,16 @@ use std::collections::HashMap;
 use testkit::{contract_folder, document};
 
 /// Operations beyond the contract, each with its reason.
-const OURS: [(&str, &str, &str); 1] = [
+const OURS: [(&str, &str, &str); 6] = [
     // What `image_url` leads to.
     ("fapi", "GET", "/v1/images/{image}"),
+    // What is left of a factor whose secret was shown once.
+    ("fapi", "GET", "/v1/me/totp"),
+    ("fapi", "GET", "/v1/me/backup-codes"),
+    // The contract calls the parameter `id`; here it has the name of what it is.
+    ("bapi", "GET", "/v1/passkeys/{passkey_id}"),
+    ("bapi", "PATCH", "/v1/passkeys/{passkey_id}"),
+    ("bapi", "DELETE", "/v1/passkeys/{passkey_id}"),
 ];
 
 /// The operation ids of the contract by surface, method and path; `-` where it names none.

@@ -5,12 +5,14 @@ use domain::Surface;
 use testkit::{Caller, TestApp, both, document};
 
 /// What anybody may ask.
-const PUBLIC: [(&str, &str); 7] = [
+const PUBLIC: [(&str, &str); 9] = [
     ("get", "/v1/images/{image}"),
     ("get", "/.well-known/jwks.json"),
     ("get", "/v1/environment"),
     ("get", "/v1/client"),
     ("put", "/v1/client"),
+    ("get", "/v1/client/handshake"),
+    ("post", "/v1/client/handshake"),
     ("post", "/v1/client/sign-ins"),
     ("post", "/v1/client/sign-ups"),
 ];

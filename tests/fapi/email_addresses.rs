@@ -126,7 +126,10 @@ both! {
 
         answer(&alice, &open_a, &code_a).await.has_status(200);
 
-        answer(&bob, &open_b, &code_b).await.is_refused(404, "email_not_found");
+        bob.get(&open_b).await.is(200, json!({ "status": "failed", "error": { "code": "form_identifier_exists" } }));
+        answer(&bob, &open_b, &code_b).await.is_refused(422, "form_identifier_exists");
+        bob.get(&b).await.is_refused(404, "email_not_found");
+        alice.get(&open_b).await.is_refused(404, "email_not_found");
     }
 
     async fn a_new_primary_address_is_told_to_the_old_one(app: TestApp) {

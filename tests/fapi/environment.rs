@@ -13,8 +13,8 @@ both! {
             "object": "environment",
             "id": app.env.id.to_string(),
             "auth_config": {
-                "first_factors": ["password", "email_code"],
-                "second_factors": [],
+                "first_factors": ["password", "email_code", "reset_password_email_code", "ticket", "passkey"],
+                "second_factors": ["totp", "backup_code"],
                 "identifier_requirements": { "email_address": "required", "phone_number": "off", "username": "off" },
                 "sign_up_modes": ["public"],
             },

@@ -1,25 +1,37 @@
 //! The frontend API, operation by operation, as a browser sees it.
 
+mod backup_codes;
 mod captcha;
 mod client;
+mod delete_self;
 mod email_addresses;
+mod email_links;
 mod environment;
+mod handshake;
 mod input;
 mod jwks;
+pub(crate) mod links;
 mod lock_out;
 mod me;
+mod passkeys;
 mod password;
+mod phone_numbers;
+mod reset_password;
 mod restrictions;
+mod second_factor;
 mod session_tokens;
 mod sessions;
 mod sign_in;
 mod sign_in_codes;
+mod sign_in_phone;
 mod sign_in_sessions;
 mod sign_up;
 mod sign_up_codes;
+mod sign_up_phone;
 mod sign_up_policy;
 mod step_up;
 mod step_up_proof;
 pub(crate) mod steps;
 mod tickets;
+mod totp;
 mod transfer;

@@ -4,7 +4,8 @@ use josekit::jwk::JwkSet;
 use josekit::jws::{ES256, RS256};
 use josekit::jwt;
 use serde_json::{Value, json};
-use testkit::{Caller, Reply};
+use std::time::Duration;
+use testkit::{Caller, Reply, SignedInUser, TestApp};
 
 /// A password that no list of common ones holds.
 pub(crate) const PASSWORD: &str = "a quiet harbour at dawn";
@@ -39,6 +40,47 @@ pub(crate) async fn challenge(browser: &Caller, parent: &str, strategy: &str) ->
 /// Answers a challenge with a code.
 pub(crate) async fn answer(browser: &Caller, challenge: &str, code: &str) -> Reply {
     browser.post(format!("{challenge}/answer"), json!({ "code": code })).await
+}
+
+/// Switches phone numbers on, for the first step of a sign-in and for the second.
+pub(crate) async fn with_phones(app: &TestApp) {
+    app.settings(|s| {
+        s.attribute_settings.phone_number.enabled = true;
+        s.attribute_settings.phone_number.used_for_first_factor = true;
+        s.multi_factor.phone_code.enabled = true;
+    })
+    .await;
+}
+
+/// Gives somebody a proven number on a backend's word; its id.
+pub(crate) async fn given_number(app: &TestApp, user: &str, number: &str) -> String {
+    let body = json!({ "user_id": user, "phone_number": number, "verified": true });
+    app.bapi().post("/v1/phone-numbers", body).await.has_status(201).str("/id")
+}
+
+/// Lets a number serve as a second factor, on a backend's word.
+pub(crate) async fn reserved(app: &TestApp, number: &str) {
+    let body = json!({ "reserved_for_second_factor": true });
+    app.bapi().patch(format!("/v1/phone-numbers/{number}"), body).await.has_status(200);
+}
+
+/// Adds a number to oneself; its path.
+pub(crate) async fn add_number(user: &SignedInUser, number: &str) -> String {
+    let added = user.post("/v1/me/phone-numbers", json!({ "phone_number": number })).await;
+    format!("/v1/me/phone-numbers/{}", added.has_status(201).str("/response/id"))
+}
+
+/// Adds a number to oneself and proves it; its path.
+pub(crate) async fn proven_number(app: &TestApp, user: &SignedInUser, number: &str) -> String {
+    let path = add_number(user, number).await;
+    let open = challenge(user, &path, "phone_code").await;
+    answer(user, &open, &app.last_sms_code(number).await).await.has_status(200);
+    path
+}
+
+/// Waits until another message may go to the same number.
+pub(crate) fn after_a_message(app: &TestApp) {
+    app.advance(Duration::from_secs(31));
 }
 
 /// A code that is not this one.

@@ -1,6 +1,6 @@
 //! Sign-in and actor tokens: one use, one person, and what each of them opens.
 
-use super::steps::{jwks, verified};
+use super::steps::{given_number, jwks, verified};
 use serde_json::{Value, json};
 use testkit::{Caller, Reply, TestApp, both, race};
 
@@ -148,12 +148,17 @@ both! {
         assert_eq!(sessions.json().as_array().map_or(0, Vec::len), 2);
         alice.get("/v1/me").await.has_status(200);
 
+        let number = format!("/v1/me/phone-numbers/{}", given_number(&app, alice.id(), "+16502530000").await);
         for (method, path, body) in [
             ("PATCH", "/v1/me".to_owned(), json!({ "first_name": "Eve" })),
             ("POST", "/v1/me/change-password".to_owned(), json!({ "new_password": "a passphrase of an operator" })),
             ("POST", "/v1/me/email-addresses".to_owned(), json!({ "email_address": "eve@example.com" })),
             ("DELETE", format!("/v1/me/email-addresses/{}", alice.user.email_id), json!(null)),
             ("POST", format!("/v1/me/email-addresses/{}/challenges", alice.user.email_id), json!({ "strategy": "email_code" })),
+            ("POST", "/v1/me/phone-numbers".to_owned(), json!({ "phone_number": "+16502530001" })),
+            ("PATCH", number.clone(), json!({ "reserved_for_second_factor": true })),
+            ("DELETE", number.clone(), json!(null)),
+            ("POST", format!("{number}/challenges"), json!({ "strategy": "phone_code" })),
             ("POST", format!("/v1/client/sessions/{session}/challenges"), json!({ "strategy": "password" })),
         ] {
             let method = testkit::Method::from_bytes(method.as_bytes()).expect("a method");

@@ -1,13 +1,13 @@
-//! The README, taken apart into commands and what they answer.
+//! A page for people, taken apart into commands and what they answer.
 //!
 //! Every `sh` block is run, in order and in one shell. A `text` block directly behind one is its output, in which
 //! `…` stands for whatever differs from run to run. A block under a comment that begins with `by hand` is not run.
 
-use super::pages::root;
+use super::pages::{guides, root};
 
 /// Some commands, and what they print.
 pub(super) struct Step {
-    /// The line of the README.
+    /// The line of the page.
     pub line: usize,
     pub commands: String,
     pub output: Option<String>,
@@ -23,8 +23,8 @@ struct Block {
     is_attached: bool,
 }
 
-fn blocks() -> Vec<Block> {
-    let page = std::fs::read_to_string(root().join("README.md")).expect("there is a README");
+fn blocks(page: &str) -> Vec<Block> {
+    let page = std::fs::read_to_string(root().join(page)).unwrap_or_else(|error| panic!("{page}: {error}"));
     let mut blocks = Vec::new();
     let (mut before, mut lines) = ("", page.lines().enumerate());
     while let Some((at, line)) = lines.next() {
@@ -45,11 +45,11 @@ fn blocks() -> Vec<Block> {
     blocks
 }
 
-/// What is run.
-pub(super) fn steps() -> Vec<Step> {
+/// What is run of a page.
+pub(super) fn steps(page: &str) -> Vec<Step> {
     let mut steps: Vec<Step> = Vec::new();
     let mut is_behind_commands = false;
-    for block in blocks() {
+    for block in blocks(page) {
         let is_run = block.language == "sh" && !block.is_by_hand;
         if is_run {
             steps.push(Step { line: block.line, commands: block.text, output: None });
@@ -64,7 +64,7 @@ pub(super) fn steps() -> Vec<Step> {
 
 /// The first block of a text that is nobody's output: what `dev` prints.
 pub(super) fn shown_by_dev() -> String {
-    let mut all = blocks().into_iter();
+    let mut all = blocks("README.md").into_iter();
     all.find(|block| block.language == "text" && !block.is_attached).expect("the README shows what `dev` prints").text
 }
 
@@ -87,10 +87,12 @@ fn an_ellipsis_stands_for_something() {
 #[test]
 fn nothing_but_two_commands_is_left_to_the_reader() {
     let by_hand: Vec<String> =
-        blocks().into_iter().filter(|b| b.is_by_hand && b.language == "sh").map(|b| b.text).collect();
+        blocks("README.md").into_iter().filter(|b| b.is_by_hand && b.language == "sh").map(|b| b.text).collect();
     assert_eq!(by_hand, ["cargo run -- dev", "cargo test --workspace"]);
-    for block in blocks() {
-        let is_known = ["sh", "text"].contains(&block.language.as_str()) || block.is_by_hand;
-        assert!(is_known, "line {}: nobody runs this block", block.line);
+    for page in guides().into_iter().chain(["README.md".to_owned()]) {
+        for block in blocks(&page) {
+            let is_known = ["sh", "text"].contains(&block.language.as_str()) || block.is_by_hand;
+            assert!(is_known, "{page}, line {}: nobody runs this block", block.line);
+        }
     }
 }

@@ -10,10 +10,10 @@ use tokio::io::{AsyncBufReadExt, BufReader, Lines};
 use tokio::process::{Child, ChildStdout, Command};
 
 /// Long enough for a machine that builds at the same time.
-pub(super) const PATIENCE: Duration = Duration::from_secs(120);
+pub(crate) const PATIENCE: Duration = Duration::from_secs(120);
 
 /// A command that knows where programs are, and nothing else of our environment.
-pub(super) fn command(program: &str) -> Command {
+pub(crate) fn command(program: &str) -> Command {
     let mut command = Command::new(program);
     command.env_clear().env("PATH", std::env::var_os("PATH").unwrap_or_default());
     command.stdin(Stdio::null()).kill_on_drop(true);
@@ -21,7 +21,7 @@ pub(super) fn command(program: &str) -> Command {
 }
 
 /// A `latchkey dev` that runs; it is killed when it is dropped.
-pub(super) struct Dev {
+pub(crate) struct Dev {
     process: Child,
     lines: Lines<BufReader<ChildStdout>>,
 }
@@ -67,7 +67,7 @@ impl Dev {
 }
 
 /// Runs a test with a database of PostgreSQL, or none for SQLite; without a server, the former is left out.
-pub(super) fn on<F: Future<Output = ()>>(engine: EngineKind, test: impl FnOnce(Option<String>) -> F) {
+pub(crate) fn on<F: Future<Output = ()>>(engine: EngineKind, test: impl FnOnce(Option<String>) -> F) {
     let turn = if engine == EngineKind::Postgres { Turn::take() } else { None };
     if engine == EngineKind::Postgres && turn.is_none() {
         return;

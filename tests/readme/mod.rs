@@ -1,7 +1,7 @@
 //! What the pages for people say is true: the README's commands are run as they stand there.
 
 mod blocks;
-mod dev;
+pub(crate) mod dev;
 mod pages;
 mod start;
 mod walk;

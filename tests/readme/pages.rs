@@ -21,9 +21,15 @@ fn names(folder: &str) -> Vec<String> {
     names
 }
 
+/// The guides: pages whose commands are run like the README's.
+pub(super) fn guides() -> Vec<String> {
+    let pages = names("docs/guides").into_iter().filter(|name| name.ends_with(".md"));
+    pages.map(|name| format!("docs/guides/{name}")).collect()
+}
+
 fn pages() -> Vec<String> {
     let mut pages = vec!["README.md".to_owned(), "CHANGELOG.md".to_owned(), "THIRD-PARTY.md".to_owned()];
-    for folder in ["docs", "docs/decisions"] {
+    for folder in ["docs", "docs/decisions", "docs/guides"] {
         pages.extend(
             names(folder).into_iter().filter(|name| name.ends_with(".md")).map(|name| format!("{folder}/{name}")),
         );

@@ -5,7 +5,7 @@ use domain::time::hours;
 use serde_json::json;
 use std::collections::BTreeSet;
 use std::sync::{Mutex, PoisonError};
-use testkit::{TestApp, minutes};
+use testkit::{AuthenticatorApp, TestApp, minutes};
 
 static SEEN: Mutex<BTreeSet<String>> = Mutex::new(BTreeSet::new());
 
@@ -38,6 +38,34 @@ async fn walk(app: &TestApp) {
     alice.post(format!("{path}/{challenge}/answer"), json!({ "code": code })).await.has_status(200);
     let primary = json!({ "primary": true });
     alice.patch(format!("/v1/me/email-addresses/{address}"), primary).await.has_status(200);
+
+    let phone = AuthenticatorApp::enrolled(app, &alice).await;
+    alice.get("/v1/me/totp").await.has_status(200);
+    let code = alice.post_empty("/v1/me/backup-codes").await.has_status(200).str("/response/codes/0");
+    alice.get("/v1/me/backup-codes").await.has_status(200);
+    let again = json!({ "identifier": alice.user.email, "strategy": "password", "password": alice.user.password });
+    let elsewhere = app.anyone();
+    let again = elsewhere.post("/v1/client/sign-ins", again).await.has_status(200).str("/response/id");
+    let path = format!("/v1/client/sign-ins/{again}/challenges");
+    elsewhere.post(&path, json!({ "strategy": "backup_code", "code": "0000-0000" })).await.has_status(422);
+    elsewhere.post(&path, json!({ "strategy": "backup_code", "code": code })).await.has_status(200);
+    let body = json!({ "code": phone.code(app, 0) });
+    backend.post(format!("/v1/users/{}/verify-totp", alice.id()), body).await.has_status(200);
+    backend.delete(format!("/v1/users/{}/mfa", alice.id())).await.has_status(200);
+    app.settings(|s| s.attribute_settings.phone_number.enabled = true).await;
+    alice.get("/v1/me/phone-numbers").await.has_status(200);
+    let added = alice.post("/v1/me/phone-numbers", json!({ "phone_number": "+16502530000" })).await;
+    let path = format!("/v1/me/phone-numbers/{}", added.has_status(201).str("/response/id"));
+    let issued = alice.post(format!("{path}/challenges"), json!({ "strategy": "phone_code" })).await;
+    let challenge = issued.has_status(200).str("/response/id");
+    let code = app.last_sms_code("+16502530000").await;
+    alice.post(format!("{path}/challenges/{challenge}/answer"), json!({ "code": code })).await.has_status(200);
+    for query in ["", "?limit=1&offset=1&order_by=created_at", &format!("?user_id={}", alice.id())] {
+        backend.get(format!("/v1/phone-numbers{query}")).await.has_status(200);
+    }
+    let page = backend.get("/v1/phone-numbers?limit=1").await;
+    assert_eq!(page.at("/total_count"), 1);
+    backend.get("/v1/users?phone_number=%2B16502530000").await.has_status(200);
 
     let newcomer = app.anyone();
     let staged = json!({ "email_address": "new@example.com", "password": "a fine long password" });

@@ -62,4 +62,9 @@ impl EmailMessage {
             user_id: address.map(|a| a.user_id),
         }
     }
+
+    /// The same mail, when the environment has to deliver it.
+    pub fn for_the_environment(self) -> Self {
+        Self { delivered_by_us: false, ..self }
+    }
 }

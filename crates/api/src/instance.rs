@@ -3,7 +3,7 @@
 use crate::words::{self, words};
 use domain::settings::{
     AttackProtection, AttributeSettings, AuthenticationStrategies, MultiFactor, OrganizationSettings, Paths,
-    Restrictions, SessionSettings, SignUpMode, SigningKeySettings, TestMode,
+    Restrictions, SessionSettings, SignUpMode, SigningKeySettings, SmsSettings, TestMode,
 };
 use serde::Serialize;
 use utoipa::ToSchema;
@@ -55,6 +55,9 @@ pub struct InstanceSettings {
     /// Whether people may delete their own account.
     #[schema(required = false)]
     pub delete_self_enabled: bool,
+    /// Short messages.
+    #[schema(required = false)]
+    pub sms: SmsSettings,
     /// Browser origins that may call with cookies.
     #[schema(required = false)]
     pub allowed_origins: Vec<String>,
@@ -84,6 +87,7 @@ impl From<&domain::environment::Environment> for InstanceSettings {
             authentication_strategies: settings.authentication_strategies,
             require_legal_accepted: settings.require_legal_accepted,
             delete_self_enabled: settings.delete_self_enabled,
+            sms: settings.sms,
             allowed_origins: settings.allowed_origins,
             audit_log_retention_days: settings.audit_log_retention_days,
         }

@@ -5,6 +5,7 @@
 //! resource looks the same wherever it appears. Nothing here reads a row or decides anything.
 
 mod api_key;
+mod backup_codes;
 mod challenge;
 mod client;
 mod email_address;
@@ -12,21 +13,26 @@ mod email_message;
 mod envelope;
 mod environment;
 mod error;
+mod handshake;
 mod instance;
 mod jwks;
+mod message_template;
 mod open;
 mod passkey;
 mod phone_number;
 mod session;
 mod sign_in;
 mod sign_up;
+mod sms_message;
 #[cfg(test)]
 mod tests;
 mod ticket;
+mod totp_secret;
 mod user;
 mod words;
 
 pub use api_key::ApiKey;
+pub use backup_codes::BackupCodeBatch;
 pub use challenge::{Challenge, ChallengeError};
 pub use client::{Attempts, Client};
 pub use email_address::{EmailAddress, LinkedTo};
@@ -37,13 +43,17 @@ pub use environment::{
     SessionPolicy,
 };
 pub use error::{ErrorBody, ErrorResponse};
+pub use handshake::ClientHandshake;
 pub use instance::InstanceSettings;
 pub use jwks::{Jwk, Jwks};
+pub use message_template::{EmailPreview, EmailTemplate, Shipped, SmsTemplate};
 pub use open::{Metadata, OpenObject};
-pub use passkey::Passkey;
+pub use passkey::{Passkey, PasskeyList};
 pub use phone_number::PhoneNumber;
 pub use session::{ActiveOrganization, Session, SessionActivity};
 pub use sign_in::SignIn;
 pub use sign_up::SignUp;
+pub use sms_message::SmsMessage;
 pub use ticket::{ActorToken, SignInToken, TicketBody, TicketSecret};
+pub use totp_secret::TotpSecret;
 pub use user::User;

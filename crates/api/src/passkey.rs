@@ -38,6 +38,24 @@ pub struct Passkey {
     pub updated_at: Timestamp,
 }
 
+/// The passkeys of a person.
+#[derive(Debug, Clone, PartialEq, Serialize, ToSchema)]
+#[serde(deny_unknown_fields)]
+pub struct PasskeyList {
+    /// The newest first.
+    pub data: Vec<Passkey>,
+    /// How many there are.
+    #[schema(minimum = 0)]
+    pub total_count: u32,
+}
+
+impl From<Vec<domain::user::Passkey>> for PasskeyList {
+    fn from(keys: Vec<domain::user::Passkey>) -> Self {
+        let total_count = u32::try_from(keys.len()).unwrap_or(u32::MAX);
+        Self { data: keys.iter().map(Passkey::from).collect(), total_count }
+    }
+}
+
 impl From<&domain::user::Passkey> for Passkey {
     fn from(key: &domain::user::Passkey) -> Self {
         Self {

@@ -92,7 +92,7 @@ impl SignIn {
             enterprise_connection_id: None,
             transferable_to_signup: transferable,
             target_flow: transferable.then_some(FlowWord("sign_up")),
-            current_challenge_id: attempt.current_challenge_id,
+            current_challenge_id: attempt.current_challenge(now),
             identifier: attempt.identifier.as_ref().map(|i| i.shown.clone()),
             user_data: shown.map(|person| glimpse(person, settings)).unwrap_or_default(),
             created_session_id: attempt.created_session_id,

@@ -89,7 +89,7 @@ impl SignUp {
             missing_fields: if open { attempt.missing_fields(settings) } else { Vec::new() },
             unverified_fields: if open { attempt.unverified_fields(settings) } else { Vec::new() },
             supported_strategies: attempt.supported_strategies(now, settings).into_iter().map(|s| s.as_str()).collect(),
-            current_challenge_id: attempt.current_challenge_id,
+            current_challenge_id: attempt.current_challenge(now),
             transferable_to_signin: transferable,
             target_flow: transferable.then_some(FlowWord("sign_in")),
             username: attempt.username.as_ref().map(|name| name.as_str().to_owned()),

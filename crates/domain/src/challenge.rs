@@ -8,6 +8,12 @@ use std::time::Duration;
 
 /// How long a challenge may be answered.
 pub const LIFETIME: Duration = minutes(10);
+
+/// Whether a challenge can still be open, by its id alone: its time is in it.
+pub fn may_be_open(id: ChallengeId, now: Timestamp) -> bool {
+    now < id.made_at() + LIFETIME
+}
+
 /// What a challenge belongs to.
 #[derive(Debug, Clone, Copy, PartialEq, Eq, Hash)]
 pub enum Parent {
@@ -280,6 +286,12 @@ impl Challenge {
         };
         self.error = Some(code.name.to_owned());
         code
+    }
+
+    /// Takes back a proof that turned out to be of something that is over.
+    pub fn void(&mut self, now: Timestamp) {
+        self.status = ChallengeStatus::Expired;
+        self.updated_at = now;
     }
 
     /// Gives way to a newer challenge.

@@ -130,12 +130,14 @@ codes! {
     EMAIL_NOT_VERIFIED "email_not_verified" "The address must be verified first." "Please verify this e-mail address first.";
     PRIMARY_EMAIL_NOT_REMOVABLE "primary_email_not_removable" "Another address must be primary first." "Please make another e-mail address your primary one first.";
     LAST_IDENTIFIER_NOT_REMOVABLE "last_identifier_not_removable" "It is the only identifier the user has." "You need at least one way to be found. Add another first.";
+    IDENTIFIER_QUOTA_EXCEEDED "identifier_quota_exceeded" "A user adds 20 e-mail addresses and 20 phone numbers at most." "You cannot add any more. Please remove one first.";
     ADD_PASSWORD_DISABLED "add_password_disabled" "Passwords are switched off for this environment." "Passwords are not used here.";
 
     // Backend
     USER_NOT_FOUND "user_not_found" "No such user." "This user does not exist.";
     PASSWORD_HASH_INVALID "password_hash_invalid" "The digest does not parse for the stated hasher, or costs more than we accept." "The imported password cannot be read.";
     PHONE_NUMBER_NOT_FOUND "phone_number_not_found" "No such phone number." "This phone number does not exist.";
+    PHONE_NUMBER_IN_USE "phone_number_in_use" "Somebody has this phone number already." "This phone number is taken already.";
     SIGN_IN_TOKEN_NOT_FOUND "sign_in_token_not_found" "No such sign-in token." "This sign-in token does not exist.";
     ACTOR_TOKEN_NOT_FOUND "actor_token_not_found" "No such actor token." "This actor token does not exist.";
     TICKET_ALREADY_USED "ticket_already_used" "The token was used already." "This token was used already.";

@@ -88,6 +88,8 @@ impl Email {
             && !self.is_test()
             && let Some((before, _)) = local.split_once('+')
             && !before.is_empty()
+            // What is left has to be an address still.
+            && !before.ends_with('.')
         {
             local = before.to_owned();
         }
@@ -146,6 +148,7 @@ mod tests {
         assert_eq!(canonical("a.n@gmail.com", NONE), "a.n@gmail.com");
         assert_eq!(canonical("ann+x@example.com", NONE), "ann+x@example.com");
         assert_eq!(canonical("a.b@example.com", ALL), "a.b@example.com", "dots count elsewhere");
+        assert_eq!(canonical("a.+x@example.com", ALL), "a.+x@example.com", "`a.` would be no address");
         assert_eq!(canonical("x@bücher.example", NONE), canonical("x@xn--bcher-kva.example", NONE));
     }
 

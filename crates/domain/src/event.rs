@@ -23,8 +23,24 @@ pub enum EventType {
     SessionRevoked,
     /// A session was used.
     SessionTouched,
+    /// A person enrolled a passkey.
+    PasskeyAdded,
+    /// A passkey was taken away.
+    PasskeyRemoved,
     /// A mail went out.
     EmailCreated,
+    /// A short message waits for the environment to deliver it.
+    SmsQueued,
+    /// The carrier has taken a short message.
+    SmsDelivered,
+    /// A short message was given up.
+    SmsFailed,
+    /// A phone number was added to a person.
+    PhoneNumberCreated,
+    /// The ownership of a phone number was proven.
+    PhoneNumberVerified,
+    /// A phone number was taken off a person.
+    PhoneNumberRemoved,
     /// An API key was made.
     ApiKeyCreated,
     /// An API key was revoked.
@@ -44,7 +60,15 @@ impl EventType {
             Self::SessionRemoved => "session.removed",
             Self::SessionRevoked => "session.revoked",
             Self::SessionTouched => "session.touched",
+            Self::PasskeyAdded => "passkey.added",
+            Self::PasskeyRemoved => "passkey.removed",
             Self::EmailCreated => "email.created",
+            Self::SmsQueued => "sms.queued",
+            Self::SmsDelivered => "sms.delivered",
+            Self::SmsFailed => "sms.failed",
+            Self::PhoneNumberCreated => "phoneNumber.created",
+            Self::PhoneNumberVerified => "phoneNumber.verified",
+            Self::PhoneNumberRemoved => "phoneNumber.removed",
             Self::ApiKeyCreated => "apiKey.created",
             Self::ApiKeyRevoked => "apiKey.revoked",
         }

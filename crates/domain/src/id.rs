@@ -63,6 +63,11 @@ macro_rules! ids {
         impl $name {
             /// The prefix of the text form, without its underscore.
             pub const PREFIX: &'static str = $prefix;
+
+            /// When it was made, to the millisecond.
+            pub fn made_at(&self) -> Timestamp {
+                Timestamp::from_millis(i64::try_from(self.0.timestamp_ms()).unwrap_or(i64::MAX))
+            }
         }
         impl NewId for $name {
             fn new(now: Timestamp, chance: [u8; 10]) -> Self {
@@ -145,6 +150,8 @@ ids! {
     JobId "job";
     /// A message of the development inbox.
     MessageId "msg";
+    /// What an operator made of a message: of a mail or a short one.
+    TemplateId "tmpl";
     /// A data key of an environment.
     DataKeyId "dk";
     /// A phone number of a person.
@@ -157,6 +164,8 @@ ids! {
     BackupCodeId "bcc";
     /// A ticket that signs somebody in.
     SignInTokenId "sit";
+    /// A mailed link, by the name under which it is watched; it proves nothing.
+    PollId "poll";
     /// A ticket that lets an operator act as somebody.
     ActorTokenId "act";
 }
@@ -170,6 +179,7 @@ mod tests {
         let id = UserId::new(Timestamp::from_millis(1_700_000_000_000), [7; 10]);
         assert_eq!(id.to_string().parse::<UserId>(), Ok(id));
         assert!(id.to_string().starts_with("user_"));
+        assert_eq!(id.made_at(), Timestamp::from_millis(1_700_000_000_000));
     }
 
     #[test]

@@ -15,6 +15,7 @@ pub mod event;
 pub mod id;
 pub mod identifier;
 pub mod key;
+pub mod message;
 pub mod origin;
 pub mod page;
 pub mod patch;

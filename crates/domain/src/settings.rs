@@ -448,6 +448,21 @@ pub struct OrganizationSettings {
     pub enabled: bool,
 }
 
+/// Short messages.
+#[derive(Debug, Clone, PartialEq, Eq, Serialize, Deserialize, ToSchema)]
+#[serde(default, deny_unknown_fields)]
+pub struct SmsSettings {
+    /// How many may go out within a day; each of them costs money, and strangers cause them.
+    #[schema(minimum = 0, maximum = 1_000_000)]
+    pub daily_budget: u32,
+}
+
+impl Default for SmsSettings {
+    fn default() -> Self {
+        Self { daily_budget: 500 }
+    }
+}
+
 /// All settings of an environment.
 #[derive(Debug, Clone, PartialEq, Serialize, Deserialize)]
 #[serde(default, deny_unknown_fields)]
@@ -482,6 +497,8 @@ pub struct Settings {
     pub authentication_strategies: AuthenticationStrategies,
     /// Whether a sign-up must accept the terms.
     pub require_legal_accepted: bool,
+    /// Short messages.
+    pub sms: SmsSettings,
     /// Browser origins that may call with cookies.
     pub allowed_origins: Vec<String>,
     /// Whether people may delete their own account.
@@ -514,6 +531,7 @@ impl Default for Settings {
             multi_factor: MultiFactor::default(),
             authentication_strategies: AuthenticationStrategies::default(),
             require_legal_accepted: false,
+            sms: SmsSettings::default(),
             allowed_origins: Vec::new(),
             delete_self_enabled: true,
             audit_log_retention_days: 90,

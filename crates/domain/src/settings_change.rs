@@ -10,7 +10,7 @@ use crate::strategy::Strategy;
 use serde_json::{Map, Value};
 
 /// What a backend may set; the other groups have doors of their own.
-const KEYS: [&str; 17] = [
+const KEYS: [&str; 18] = [
     "application_name",
     "support_email",
     "enhanced_email_deliverability",
@@ -25,6 +25,7 @@ const KEYS: [&str; 17] = [
     "multi_factor",
     "authentication_strategies",
     "require_legal_accepted",
+    "sms",
     "audit_log_retention_days",
     "allowed_origins",
     "delete_self_enabled",
@@ -149,6 +150,7 @@ impl Settings {
             (!self.multi_factor.required, "multi_factor.required"),
             (by_mail, "attribute_settings.email_address.verifications"),
             (known(&attributes.phone_number, &[Strategy::PhoneCode]), "attribute_settings.phone_number.verifications"),
+            (self.sms.daily_budget <= 1_000_000, "sms.daily_budget"),
             (
                 attributes.email_address.enabled || attributes.phone_number.enabled || attributes.username.enabled,
                 "attribute_settings.email_address.enabled",

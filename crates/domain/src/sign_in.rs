@@ -1,5 +1,6 @@
 //! A sign-in attempt: from an identifier to a session.
 
+use crate::challenge::{Challenge, LIFETIME, may_be_open};
 use crate::code::{self, Code};
 use crate::id::{ChallengeId, ClientId, PhoneNumberId, SessionId, SignInId, UserId};
 use crate::identifier::Identifier;
@@ -187,6 +188,27 @@ impl SignIn {
             SignInStatus::NeedsNewPassword => vec![Strategy::Password],
             SignInStatus::Transferable | SignInStatus::Complete | SignInStatus::Abandoned => Vec::new(),
         }
+    }
+
+    /// The challenge that is open at this time.
+    pub fn current_challenge(&self, now: Timestamp) -> Option<ChallengeId> {
+        self.current_challenge_id.filter(|id| may_be_open(*id, now))
+    }
+
+    /// Whether a link was confirmed in another browser: the session begins when the client comes for it, while the
+    /// proof is fresh.
+    pub fn waits_for_its_client(&self, now: Timestamp) -> bool {
+        let fresh = |first: &FirstProof| first.strategy == Strategy::EmailLink && now < first.at + LIFETIME;
+        self.status_at(now) == SignInStatus::NeedsFirstFactor && self.first.as_ref().is_some_and(fresh)
+    }
+
+    /// Forgets a challenge that is over; says whether it was the current one.
+    pub fn let_go(&mut self, challenge: &Challenge, now: Timestamp) -> bool {
+        let over = challenge.answerable(now).is_err() && self.current_challenge_id == Some(challenge.id);
+        if over {
+            self.current_challenge_id = None;
+        }
+        over
     }
 
     /// The number that was the first factor.

@@ -1,5 +1,6 @@
 //! A sign-up attempt: from what somebody says of themselves to a person and a session.
 
+use crate::challenge::{Challenge, may_be_open};
 use crate::code::{self, Code};
 use crate::email::Email;
 use crate::id::{ChallengeId, ClientId, SessionId, SignUpId, UserId};
@@ -133,9 +134,13 @@ pub fn is_enabled(settings: &Settings, field: &str) -> bool {
     setting(settings, field).enabled
 }
 
-/// Attributes that must be supplied.
+/// The acceptance of the terms, where an environment asks for it.
+pub const LEGAL: &str = "legal_accepted";
+
+/// What must be supplied.
 pub fn required_fields(settings: &Settings) -> Vec<&'static str> {
-    FIELDS.into_iter().filter(|f| setting(settings, f).enabled && setting(settings, f).required).collect()
+    let required = FIELDS.into_iter().filter(|f| setting(settings, f).enabled && setting(settings, f).required);
+    required.chain(settings.require_legal_accepted.then_some(LEGAL)).collect()
 }
 
 /// Attributes that may be supplied.
@@ -185,8 +190,23 @@ impl SignUp {
         }
     }
 
+    /// The challenge that is open at this time.
+    pub fn current_challenge(&self, now: Timestamp) -> Option<ChallengeId> {
+        self.current_challenge_id.filter(|id| may_be_open(*id, now))
+    }
+
+    /// Forgets a challenge that is over; says whether it was the current one.
+    pub fn let_go(&mut self, challenge: &Challenge, now: Timestamp) -> bool {
+        let over = challenge.answerable(now).is_err() && self.current_challenge_id == Some(challenge.id);
+        if over {
+            self.current_challenge_id = None;
+        }
+        over
+    }
+
     fn has(&self, field: &str) -> bool {
         match field {
+            LEGAL => self.legal_accepted,
             "email_address" => self.email_address.is_some(),
             "phone_number" => self.phone_number.is_some(),
             "username" => self.username.is_some(),
@@ -247,6 +267,12 @@ impl SignUp {
             && self.missing_fields(settings).is_empty()
             && self.unverified_fields(settings).is_empty()
             && (self.email_address.is_some() || self.phone_number.is_some() || self.username.is_some())
+    }
+
+    /// Whether the address was proven in another browser and nothing else is missing: the person is made when the
+    /// client comes for it.
+    pub fn waits_for_its_client(&self, now: Timestamp, settings: &Settings) -> bool {
+        self.status_at(now) == SignUpStatus::MissingRequirements && self.email_verified && self.is_ready(settings)
     }
 
     /// Stages another address; a proof of the old one is worth nothing for it.

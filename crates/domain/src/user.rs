@@ -1,8 +1,12 @@
 //! A person, and what may be done to one.
 
 mod factors;
+mod numbers;
+mod second;
 
 pub use factors::{FactorSummary, Passkey, PhoneNumber, SecondFactors};
+pub use numbers::{IDENTIFIERS_MAX, NumberChange, NumberRefused};
+pub use second::{ENROLMENT_LIFETIME, TotpSecret, backup_code, totp_code};
 
 use crate::email::Email;
 use crate::id::{ChallengeId, EmailAddressId, PhoneNumberId, UserId};

@@ -156,7 +156,10 @@ pub async fn signed_in(
         return Err(if claimed.is_some() { CallerError::Revoked } else { CallerError::Missing });
     }
     admit(&user, now)?;
-    engine.shared().activity.session(env, (session.id, session.user_id), session.last_active_at, now);
+    // What somebody does in the person's place is no activity of the person's.
+    if session.actor.is_none() {
+        engine.shared().activity.session(env, (session.id, session.user_id), session.last_active_at, now);
+    }
     Ok(SignedIn { client_id: session.client_id, session, user })
 }
 

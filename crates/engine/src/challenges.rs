@@ -3,13 +3,15 @@
 use crate::guesses::{self, Purpose};
 use crate::mail::{self, Letter, To};
 use crate::people::TEST_CODE;
+use crate::sms::{self, SmsLetter, SmsRefused, SmsTo};
 use crate::tenancy::Tenant;
 use crate::{Engine, StorageError};
-use crypto::Secret;
+use crypto::{Secret, TokenHash};
 use domain::challenge::{Challenge, NotAnswerable, Parent, Step};
 use domain::code::{self, CODE_INCORRECT, Code};
 use domain::strategy::Strategy;
-use domain::{ChallengeId, Context, Kind, Timestamp, Verdict};
+use domain::{Actor, ChallengeId, Context, Kind, Phone, PollId, SessionId, Timestamp, UserId, Verdict};
+use serde::{Deserialize, Serialize};
 use storage::Tx;
 
 /// Whose mailbox a code is for.
@@ -35,6 +37,34 @@ pub enum About {
     TakenAddress,
 }
 
+/// What a challenge remembers of whoever asked for it. No answer shows it.
+#[derive(Debug, Default, Serialize, Deserialize)]
+pub(crate) struct Note {
+    /// What a person would call the device.
+    pub(crate) device: Option<String>,
+    /// The signed-in person.
+    pub(crate) user: Option<UserId>,
+    /// The session it was asked for in.
+    #[serde(default)]
+    pub(crate) session: Option<SessionId>,
+}
+
+impl Note {
+    fn of(cx: &Context) -> String {
+        let (user, session) = match cx.actor {
+            Actor::User { user, session } => (Some(user), Some(session)),
+            _ => (None, None),
+        };
+        let note = Self { device: domain::session::device(cx.user_agent.as_deref()), user, session };
+        serde_json::to_string(&note).expect("a note has a JSON form")
+    }
+
+    /// What a challenge remembers; nothing where it has other things to keep.
+    pub(crate) fn read(challenge: &Challenge) -> Self {
+        challenge.state.as_deref().and_then(|state| serde_json::from_str(state).ok()).unwrap_or_default()
+    }
+}
+
 /// Issues a challenge by a code: the open ones of the parent give way, and the mail goes into the queue.
 pub(crate) async fn issue_code(
     tx: &mut Tx<'_>,
@@ -46,22 +76,115 @@ pub(crate) async fn issue_code(
     storage::challenges::supersede(tx, cx.env, &parent, cx.now).await?;
     let mut challenge = Challenge::issue(cx.id(), parent, strategy, step, cx.now);
     challenge.target = Some(target.canonical.to_owned());
+    challenge.state = Some(Note::of(cx));
     let code = if target.is_test { Secret::new(TEST_CODE.to_owned()) } else { crypto::random::code6() };
     // Made for everybody, kept only where an answer may be right.
     let mac = mac(tenant, challenge.id, code.expose());
     let answerable = target.letter != About::TakenAddress && (target.is_test || !matches!(target.to, To::Nobody));
     challenge.code_mac = answerable.then(|| mac.to_vec());
+    let is_taken = target.letter == About::TakenAddress;
+    let link = if is_taken { add_ticket(tenant, &mut challenge, is_taken) } else { None };
     storage::challenges::insert(tx, cx.env, &challenge).await?;
     if !target.is_test {
         let ttl = domain::challenge::LIFETIME;
         let letter = match target.letter {
             About::Code => Letter::VerificationCode { code, ttl },
             About::NewPassword => Letter::ResetPasswordCode { code, ttl },
-            About::TakenAddress => Letter::AccountExists { action_url: tenant.env.sign_in_url() },
+            About::TakenAddress => account_exists(tenant, link),
         };
         mail::enqueue(tx, cx, tenant, letter, target.to).await?;
     }
     Ok(challenge)
+}
+
+/// Issues a challenge by a link: the open ones of the parent give way, and the mail goes into the queue. The ticket is
+/// in the mail alone; here its hash is kept.
+pub(crate) async fn issue_link(
+    tx: &mut Tx<'_>,
+    cx: &Context,
+    tenant: &Tenant,
+    (parent, step, strategy): (Parent, Step, Strategy),
+    target: CodeTarget<'_>,
+    redirect_url: Option<String>,
+) -> Result<Challenge, StorageError> {
+    storage::challenges::supersede(tx, cx.env, &parent, cx.now).await?;
+    let mut challenge = Challenge::issue(cx.id(), parent, strategy, step, cx.now);
+    challenge.target = Some(target.canonical.to_owned());
+    challenge.state = Some(Note::of(cx));
+    challenge.nonce = Some(cx.id::<PollId>().to_string());
+    challenge.redirect_url = redirect_url;
+    let is_taken = target.letter == About::TakenAddress;
+    let link = add_ticket(tenant, &mut challenge, is_taken);
+    storage::challenges::insert(tx, cx.env, &challenge).await?;
+    if !target.is_test {
+        let letter = match (is_taken, link) {
+            (false, Some(action_url)) => Letter::MagicLink { action_url, ttl: domain::challenge::LIFETIME },
+            (_, link) => account_exists(tenant, link),
+        };
+        mail::enqueue(tx, cx, tenant, letter, target.to).await?;
+    }
+    Ok(challenge)
+}
+
+/// Whose phone a code is for.
+pub(crate) struct NumberTarget<'a> {
+    /// The number: what the answer proves.
+    pub(crate) number: &'a Phone,
+    /// Whose it is, when it is a known person's.
+    pub(crate) user: Option<UserId>,
+    /// Whether an answer may be right: else nothing is sent, and the same work is done.
+    pub(crate) answerable: bool,
+    /// Whether it takes the fixed code of test numbers, to which nothing is sent.
+    pub(crate) is_test: bool,
+}
+
+/// Issues a challenge by a code that is sent to a phone: the open ones of the parent give way.
+pub(crate) async fn issue_texted(
+    tx: &mut Tx<'_>,
+    cx: &Context,
+    tenant: &Tenant,
+    (parent, step): (Parent, Step),
+    target: NumberTarget<'_>,
+) -> Result<Challenge, SmsRefused> {
+    storage::challenges::supersede(tx, cx.env, &parent, cx.now).await?;
+    let mut challenge = Challenge::issue(cx.id(), parent, Strategy::PhoneCode, step, cx.now);
+    challenge.target = Some(target.number.as_str().to_owned());
+    let code = if target.is_test { Secret::new(TEST_CODE.to_owned()) } else { crypto::random::code6() };
+    // Made for everybody, kept only where an answer may be right.
+    let mac = mac(tenant, challenge.id, code.expose());
+    challenge.code_mac = target.answerable.then(|| mac.to_vec());
+    storage::challenges::insert(tx, cx.env, &challenge).await?;
+    if !target.is_test {
+        let to = match (target.answerable, step, target.user) {
+            (true, Step::Second, Some(user)) => SmsTo::Owner { number: target.number, user },
+            (true, _, user) => SmsTo::Number { number: target.number, user },
+            (false, ..) => SmsTo::Nobody { number: target.number },
+        };
+        let letter = SmsLetter::VerificationCode { code, ttl: domain::challenge::LIFETIME };
+        sms::enqueue(tx, cx, tenant, letter, to).await?;
+    }
+    Ok(challenge)
+}
+
+/// Gives a challenge a ticket, and the link that carries it. Somebody who adds an address to an account that exists
+/// cannot go on from another account with it: then there is none.
+fn add_ticket(tenant: &Tenant, challenge: &mut Challenge, is_taken: bool) -> Option<Secret<String>> {
+    if is_taken && !matches!(challenge.parent, Parent::SignUp(_)) {
+        return None;
+    }
+    let ticket = Secret::new(format!("tkt_{}", crypto::random::token().expose()));
+    challenge.ticket_hash = Some(TokenHash::of_str(ticket.expose()).as_bytes().to_vec());
+    let (base, ticket) = (&tenant.env.issuer, ticket.expose());
+    let link = format!("{base}/v1/client/handshake?__authn_ticket={ticket}&__authn_status=complete");
+    Some(Secret::new(link))
+}
+
+/// The mail to an address that has an account: by its link the sign-up goes on as a sign-in.
+fn account_exists(tenant: &Tenant, link: Option<Secret<String>>) -> Letter {
+    match link {
+        Some(action_url) => Letter::AccountExistsLink { action_url },
+        None => Letter::AccountExists { action_url: tenant.env.sign_in_url() },
+    }
 }
 
 /// Issues a challenge for what the person has or knows: nothing is sent.

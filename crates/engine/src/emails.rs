@@ -1,16 +1,20 @@
 //! E-mail addresses of people: added, proven, made primary, removed; by their owner or by a backend.
 
-use crate::challenges::{self, About, CodeTarget, Wrong};
+mod link;
+
+pub(crate) use link::confirm;
+
+use crate::challenges::{self, About, CodeTarget, Note, Wrong};
 use crate::guesses::{self, Purpose};
 use crate::mail::{self, Letter, To};
 use crate::people::{self, TestRefused};
 use crate::refusals::stored;
 use crate::tenancy::{self, Tenant};
 use crate::{Engine, StorageError, idempotency, sessions};
-use domain::challenge::{Challenge, Parent, Step};
+use domain::challenge::{Challenge, ChallengeStatus, NotAnswerable, Parent, Step};
 use domain::code as codes;
 use domain::strategy::Strategy;
-use domain::user::{EmailAddress, Person};
+use domain::user::{EmailAddress, IDENTIFIERS_MAX, Person};
 use domain::{Actor, ChallengeId, Context, Email, EmailAddressId, Kind, Refusal, UserId, Verdict};
 use storage::Tx;
 
@@ -32,6 +36,9 @@ pub enum EmailError {
     /// Somebody has it.
     #[error("the address is taken")]
     Taken,
+    /// The person has as many as people may add.
+    #[error("the person has too many addresses")]
+    Full,
     /// It must be proven first.
     #[error("the address is not verified")]
     NotVerified,
@@ -53,6 +60,9 @@ pub enum EmailError {
     /// The strategy is unknown, or not possible now.
     #[error("the strategy is not possible")]
     Strategy,
+    /// The page to land on is on no allowed origin.
+    #[error("the redirect target is not allowed")]
+    Redirect,
     /// A parameter is missing.
     #[error("the parameter {0} is missing")]
     Missing(&'static str),
@@ -82,6 +92,7 @@ impl Refusal for EmailError {
             Self::NoChallenge => Kind::NotFound.code(codes::CHALLENGE_NOT_FOUND),
             Self::Disposable => Kind::Invalid.code(codes::IDENTIFIER_DISPOSABLE).param("email_address"),
             Self::Taken => Kind::Taken.code(codes::IDENTIFIER_EXISTS).param("email_address"),
+            Self::Full => Kind::Invalid.code(codes::IDENTIFIER_QUOTA_EXCEEDED).param("email_address"),
             Self::NotVerified => Kind::Invalid.code(codes::EMAIL_NOT_VERIFIED).param("primary"),
             Self::AlreadyVerified => Kind::Invalid.code(codes::VERIFICATION_ALREADY_VERIFIED),
             Self::Primary => Kind::Invalid.code(codes::PRIMARY_EMAIL_NOT_REMOVABLE),
@@ -89,6 +100,7 @@ impl Refusal for EmailError {
             Self::Unverify => Kind::Invalid.code(codes::PARAM_VALUE_INVALID).param("verified"),
             Self::Last => Kind::Invalid.code(codes::LAST_IDENTIFIER_NOT_REMOVABLE),
             Self::Strategy => Kind::Invalid.code(codes::STRATEGY_NOT_SUPPORTED).param("strategy"),
+            Self::Redirect => Kind::Invalid.code(codes::REDIRECT_URL_NOT_ALLOWED).param("redirect_url"),
             Self::Missing(param) => Kind::Invalid.code(codes::PARAM_NIL).param(param),
             Self::Test(_) => Kind::Invalid.code(codes::TEST_IDENTIFIER_FORBIDDEN).param("email_address"),
             Self::Wrong(wrong) => wrong.verdict(),
@@ -151,6 +163,9 @@ pub async fn add(
             let quiet = settings.attack_protection.enumeration_protection && cx.surface == domain::Surface::Fapi;
             if claimed.iter().any(|a| a.verified) && !quiet {
                 return Err(EmailError::Taken);
+            }
+            if cx.surface == domain::Surface::Fapi && person.email_addresses.len() >= IDENTIFIERS_MAX {
+                return Err(EmailError::Full);
             }
             let address = EmailAddress {
                 id: cx.id(),
@@ -332,17 +347,45 @@ pub async fn challenge(
     id: EmailAddressId,
     challenge: ChallengeId,
 ) -> Result<Challenge, EmailError> {
-    own(engine, cx, user, id).await?;
-    challenges::find(engine, cx, Parent::EmailAddress(id), challenge).await?.ok_or(EmailError::NoChallenge)
+    let found = challenges::find(engine, cx, Parent::EmailAddress(id), challenge).await?;
+    match own(engine, cx, user, id).await {
+        Ok(_) => found.ok_or(EmailError::NoChallenge),
+        // Somebody else has proven the address meanwhile: all that is left of it here is the challenge that says so.
+        Err(EmailError::NotFound) => found.filter(|c| lost_by(c, user)).ok_or(EmailError::NotFound),
+        Err(error) => Err(error),
+    }
 }
 
-/// Sends a code to an address of a person.
+/// Whether a challenge of a person failed because somebody else has proven the address.
+fn lost_by(challenge: &Challenge, user: UserId) -> bool {
+    challenge.error.as_deref() == Some(codes::IDENTIFIER_EXISTS.name) && Note::read(challenge).user == Some(user)
+}
+
+/// Holds everybody who claims an address of a person, as a proof needs it.
+async fn lock_to_prove(
+    tx: &mut Tx<'_>,
+    cx: &Context,
+    user: UserId,
+    id: EmailAddressId,
+    challenge: ChallengeId,
+) -> Result<(), EmailError> {
+    match lock_claimants(tx, cx, user, id).await {
+        Err(EmailError::NotFound) => {
+            let lost = storage::challenges::find(tx, cx.env, &Parent::EmailAddress(id), challenge).await?;
+            Err(if lost.is_some_and(|c| lost_by(&c, user)) { EmailError::Taken } else { EmailError::NotFound })
+        }
+        held => held,
+    }
+}
+
+/// Sends a code or a link to an address of a person.
 pub async fn prepare(
     engine: &Engine,
     cx: &Context,
     user: UserId,
     id: EmailAddressId,
     strategy: &str,
+    redirect_url: Option<String>,
 ) -> Result<Challenge, EmailError> {
     let tenant = tenancy::tenant(engine, cx.env).await?;
     let strategy = strategy.to_owned();
@@ -350,13 +393,16 @@ pub async fn prepare(
         .write(cx, async move |tx, cx| {
             let person = storage::users::lock(tx, cx.env, user).await?.ok_or(EmailError::NotFound)?;
             let mut address = person.email_addresses.into_iter().find(|a| a.id == id).ok_or(EmailError::NotFound)?;
-            if Strategy::parse(&strategy) != Some(Strategy::EmailCode) {
+            let env = &tenant.env;
+            let strategy = Strategy::parse(&strategy).ok_or(EmailError::Strategy)?;
+            let by_link = strategy == Strategy::EmailLink
+                && env.settings.takes(&env.settings.attribute_settings.email_address, strategy);
+            if !by_link && strategy != Strategy::EmailCode {
                 return Err(EmailError::Strategy);
             }
             if address.verified {
                 return Err(EmailError::AlreadyVerified);
             }
-            let env = &tenant.env;
             let is_test = people::test_mode(&env.settings, env.kind, address.email.is_test())?;
             let rows = storage::email_addresses::by_canonical(tx, cx.env, &address.canonical).await?;
             // Somebody has proven it: the mailbox hears of it, and no answer is right.
@@ -368,9 +414,16 @@ pub async fn prepare(
                 letter,
                 is_test: is_test && !taken,
             };
-            let parent = Parent::EmailAddress(id);
-            let challenge =
-                challenges::issue_code(tx, cx, &tenant, (parent, Step::Single, Strategy::EmailCode), target).await?;
+            let about = (Parent::EmailAddress(id), Step::Single, strategy);
+            let challenge = if by_link {
+                let redirect = redirect_url.as_deref();
+                let redirect =
+                    redirect.map(|text| env.redirect_target(text).ok_or(EmailError::Redirect)).transpose()?;
+                let target = CodeTarget { is_test, ..target };
+                challenges::issue_link(tx, cx, &tenant, about, target, redirect).await?
+            } else {
+                challenges::issue_code(tx, cx, &tenant, about, target).await?
+            };
             address.current_challenge_id = Some(challenge.id);
             address.updated_at = cx.now;
             storage::email_addresses::save(tx, cx.env, &address).await?;
@@ -391,13 +444,21 @@ pub async fn answer(
     let tenant = tenancy::tenant(engine, cx.env).await?;
     engine
         .write(cx, async move |tx, cx| {
-            lock_claimants(tx, cx, user, id).await?;
+            lock_to_prove(tx, cx, user, id, challenge).await?;
             let mut person = storage::users::lock(tx, cx.env, user).await?.ok_or(EmailError::NotFound)?;
             let mut address =
                 person.email_addresses.iter().find(|a| a.id == id).cloned().ok_or(EmailError::NotFound)?;
             let parent = Parent::EmailAddress(id);
             let mut challenge =
                 storage::challenges::lock(tx, cx.env, &parent, challenge).await?.ok_or(EmailError::NoChallenge)?;
+            if challenge.strategy == Strategy::EmailLink {
+                // The link is confirmed on its page: here it is told how far that is.
+                return Ok(match challenge.status_at(cx.now) {
+                    ChallengeStatus::Expired => Err(Wrong::Over(NotAnswerable::Expired).into()),
+                    ChallengeStatus::Failed => Err(Wrong::Over(NotAnswerable::Failed).into()),
+                    _ => Ok(challenge),
+                });
+            }
             let code = code.as_deref().ok_or(EmailError::Missing("code"))?;
             let env = &tenant.env;
             let cx = &Context {
@@ -408,6 +469,10 @@ pub async fn answer(
             let looked =
                 challenges::answer_code(tx, cx, &tenant, &mut challenge, &identity, Purpose::AddressCode, code).await?;
             if let Err(wrong) = looked {
+                if challenge.answerable(cx.now).is_err() && address.current_challenge_id == Some(challenge.id) {
+                    address.current_challenge_id = None;
+                    storage::email_addresses::save(tx, cx.env, &address).await?;
+                }
                 // A failed answer is kept: the transaction commits.
                 return Ok(Err(wrong.into()));
             }

@@ -45,6 +45,18 @@ pub(crate) async fn session(
     push(tx, cx, Event::new(what, "session", session.id, data)).await
 }
 
+/// Says that something happened to a phone number of a person.
+pub(crate) async fn number(
+    tx: &mut Tx<'_>,
+    cx: &Context,
+    what: EventType,
+    number: &domain::user::PhoneNumber,
+    is_primary: bool,
+) -> Result<(), Error> {
+    let data = body(&api::PhoneNumber::new(number, is_primary));
+    push(tx, cx, Event::new(what, "phone_number", number.id, data)).await
+}
+
 /// Writes an event.
 pub(crate) async fn push(tx: &mut Tx<'_>, cx: &Context, event: Event) -> Result<(), Error> {
     storage::events::push(tx, cx, &event).await.map(drop)

@@ -1,14 +1,18 @@
 //! The second factors of a known person: asked for and answered alike at sign-in and at step-up. Each has a file of
 //! its own for the part that differs.
 
-use crate::StorageError;
-use crate::challenges::{self, Tries, Wrong};
+mod backup_code;
+mod totp;
+
+use crate::challenges::{self, NumberTarget, Tries, Wrong};
 use crate::guesses::Purpose;
+use crate::sms::SmsRefused;
 use crate::tenancy::Tenant;
+use crate::{StorageError, people};
 use domain::challenge::{Challenge, Parent, Step};
 use domain::code::{self, Code};
 use domain::strategy::Strategy;
-use domain::user::Person;
+use domain::user::{Person, PhoneNumber};
 use domain::{Context, Kind, PhoneNumberId, Verdict};
 use storage::Tx;
 
@@ -18,16 +22,25 @@ pub enum FactorError {
     /// The person does not have it.
     #[error("the strategy is not possible")]
     Strategy,
+    /// The number that is named is none that serves as a second factor.
+    #[error("there is no such number among the second factors")]
+    NoNumber,
+    /// No code is sent.
+    #[error(transparent)]
+    Sms(SmsRefused),
     /// The database failed.
     #[error("the factor cannot be read or changed")]
     Storage(#[from] StorageError),
 }
 crate::refusals::stored!(FactorError);
+crate::refusals::texted!(FactorError);
 
 impl FactorError {
     pub(crate) fn verdict(&self) -> Verdict {
         match self {
             Self::Strategy => Kind::Invalid.code(code::STRATEGY_NOT_SUPPORTED).param("strategy"),
+            Self::NoNumber => Kind::Invalid.code(code::PHONE_NOT_FOUND).param("phone_number_id"),
+            Self::Sms(refused) => refused.verdict(),
             Self::Storage(_) => Verdict::Fault,
         }
     }
@@ -39,7 +52,6 @@ pub(crate) struct Ask<'a> {
     /// The way.
     pub(crate) strategy: Strategy,
     /// The number to send to, where the caller names one.
-    #[expect(dead_code, reason = "read by the code that is sent to a phone")]
     pub(crate) number: Option<&'a str>,
     /// The number that was the first factor: it does not serve again.
     pub(crate) first_number: Option<PhoneNumberId>,
@@ -65,7 +77,6 @@ pub(crate) async fn issue(
     person: &Person,
     ask: Ask<'_>,
 ) -> Result<Challenge, FactorError> {
-    let _ = tenant;
     if !person.second_factors_after(ask.first_number).contains(&ask.strategy) {
         return Err(FactorError::Strategy);
     }
@@ -73,8 +84,26 @@ pub(crate) async fn issue(
         Strategy::Totp | Strategy::BackupCode => {
             Ok(challenges::issue_plain(tx, cx, (parent, Step::Second, ask.strategy)).await?)
         }
+        Strategy::PhoneCode => {
+            // What is no id at all is no number of the person's either.
+            let wanted = ask.number.map(str::parse).transpose().map_err(|_| FactorError::NoNumber)?;
+            let number = person.second_factor_number(wanted, ask.first_number).ok_or(FactorError::NoNumber)?;
+            let target = NumberTarget {
+                number: &number.number,
+                user: Some(person.user.id),
+                answerable: true,
+                is_test: takes_fixed_code(tenant, number),
+            };
+            Ok(challenges::issue_texted(tx, cx, tenant, (parent, Step::Second), target).await?)
+        }
         _ => Err(FactorError::Strategy),
     }
+}
+
+/// Whether a number is a test number that takes the fixed code here.
+pub(crate) fn takes_fixed_code(tenant: &Tenant, number: &PhoneNumber) -> bool {
+    let env = &tenant.env;
+    matches!(people::test_mode(&env.settings, env.kind, number.number.is_test()), Ok(true))
 }
 
 /// Looks at a code for a challenge whose row is held, of a person whose row is held. Whatever comes of it is written:
@@ -90,7 +119,7 @@ pub(crate) async fn answer(
     let purpose = match challenge.strategy {
         Strategy::Totp => Purpose::Totp,
         Strategy::BackupCode => Purpose::BackupCode,
-        _ => Purpose::PhoneCode,
+        _ => Purpose::SecondPhoneCode,
     };
     let free = challenges::takes_test_code(tenant, cx, challenge);
     let tries = Tries { identity: shown.identity, purpose, free };
@@ -100,6 +129,17 @@ pub(crate) async fn answer(
     let outcome = match challenge.strategy {
         // Removed since it was asked for: no code of it is right.
         strategy if !person.second_factors_after(shown.first_number).contains(&strategy) => Err(code::CODE_INCORRECT),
+        Strategy::PhoneCode => {
+            // The number that the code went to still serves, and is not the one that was the first factor.
+            let serves = person.phone_numbers.iter().any(|n| {
+                n.is_second_factor()
+                    && Some(n.id) != shown.first_number
+                    && challenge.target.as_deref() == Some(n.number.as_str())
+            });
+            // Looked at first: a code costs the same whether its number serves or not.
+            let right = challenges::is_code(tenant, challenge, shown.code);
+            if right && serves { Ok(()) } else { Err(code::CODE_INCORRECT) }
+        }
         strategy => check(tx, cx, tenant, challenge, person, strategy, shown.code).await?,
     };
     challenges::end_try(tx, cx, challenge, tries, outcome).await
@@ -107,13 +147,17 @@ pub(crate) async fn answer(
 
 /// Whether a code is right; what is good once is spent by it.
 async fn check(
-    _tx: &mut Tx<'_>,
-    _cx: &Context,
-    _tenant: &Tenant,
+    tx: &mut Tx<'_>,
+    cx: &Context,
+    tenant: &Tenant,
     _challenge: &Challenge,
-    _person: &mut Person,
-    _strategy: Strategy,
-    _code: &str,
+    person: &mut Person,
+    strategy: Strategy,
+    code: &str,
 ) -> Result<Result<(), Code>, StorageError> {
-    Ok(Err(code::CODE_INCORRECT))
+    match strategy {
+        Strategy::Totp => totp::check(tx, cx, tenant, person, code).await,
+        Strategy::BackupCode => backup_code::check(tx, cx, tenant, person, code).await,
+        _ => Ok(Err(code::CODE_INCORRECT)),
+    }
 }

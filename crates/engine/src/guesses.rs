@@ -18,6 +18,8 @@ pub enum Purpose {
     AddressCode,
     /// A code sent to a phone number, at sign-in.
     PhoneCode,
+    /// A code sent to a phone number for the second step: whoever begins sign-ins with the number cannot use it up.
+    SecondPhoneCode,
     /// A code that proves a phone number.
     NumberCode,
     /// A code of an authenticator app.
@@ -38,6 +40,7 @@ impl Purpose {
             Self::ResetCode => "reset_code",
             Self::AddressCode => "address_code",
             Self::PhoneCode => "phone_code",
+            Self::SecondPhoneCode => "second_phone_code",
             Self::NumberCode => "number_code",
             Self::Totp => "totp",
             Self::BackupCode => "backup_code",
@@ -62,6 +65,7 @@ impl Purpose {
             | Self::ResetCode
             | Self::AddressCode
             | Self::PhoneCode
+            | Self::SecondPhoneCode
             | Self::NumberCode
             | Self::Totp
             | Self::BackupCode => Some(Limit { max: 20, window_seconds: 3600, lock_seconds: 3600 }),

@@ -1,13 +1,54 @@
 //! The queue: work that happens after its transaction, and is tried again until it is done.
 
-use crate::{Engine, images, mail};
-use domain::Timestamp;
+use crate::{Engine, events, images, mail, sms};
+use domain::event::Event;
+use domain::{Context, Timestamp};
 use std::time::Duration;
 use storage::jobs::LeasedJob;
 use storage::{Error, Tx};
 
 /// How long a worker may take for its batch before others take it over.
 const LEASE: Duration = Duration::from_secs(60);
+
+/// What becomes of the row of a job that went well.
+#[derive(Debug, Clone, Copy, PartialEq, Eq)]
+pub(crate) enum Settled {
+    /// It is to be removed.
+    Done,
+    /// It was removed in the transaction that did the work.
+    Already,
+}
+
+/// A job that did not go well.
+struct Failed {
+    may_retry: bool,
+    error: Box<dyn std::error::Error + Send + Sync>,
+    /// What is told when it is given up.
+    given_up: Option<Event>,
+}
+
+impl From<mail::SendError> for Failed {
+    fn from(error: mail::SendError) -> Self {
+        Self { may_retry: error.may_retry(), given_up: None, error: Box::new(error) }
+    }
+}
+
+impl From<images::SweepError> for Failed {
+    fn from(error: images::SweepError) -> Self {
+        Self { may_retry: error.may_retry(), given_up: None, error: Box::new(error) }
+    }
+}
+
+impl From<sms::SendError> for Failed {
+    fn from(error: sms::SendError) -> Self {
+        Self { may_retry: error.may_retry(), given_up: error.given_up(), error: Box::new(error) }
+    }
+}
+
+/// Nobody knows what this job is.
+#[derive(Debug, thiserror::Error)]
+#[error("no job is called {0}")]
+struct Unknown(String);
 
 /// Runs due jobs and says how many. `owner` names the worker.
 pub async fn run_due(engine: &Engine, owner: &str, max: usize) -> Result<usize, Error> {
@@ -26,44 +67,49 @@ pub async fn run_due(engine: &Engine, owner: &str, max: usize) -> Result<usize, 
     Ok(count)
 }
 
-/// Whether another try may succeed, what is noted, and what is logged.
-type Failure = (bool, String, Option<Box<dyn std::error::Error + Send + Sync>>);
-
 async fn run(engine: &Engine, owner: &str, job: LeasedJob) -> Result<(), Error> {
-    let outcome: Result<(), Failure> = match job.kind.as_str() {
-        mail::JOB => mail::send(engine, &job).await.map_err(|e| (e.may_retry(), e.to_string(), Some(e.into()))),
-        images::JOB => images::sweep(engine, &job).await.map_err(|e| (e.may_retry(), e.to_string(), Some(e.into()))),
-        other => Err((false, format!("no job is called {other}"), None)),
+    let outcome = match job.kind.as_str() {
+        mail::JOB => mail::send(engine, &job, owner).await.map_err(Failed::from),
+        sms::JOB => sms::send(engine, &job, owner).await.map_err(Failed::from),
+        images::JOB => images::sweep(engine, &job).await.map(|()| Settled::Done).map_err(Failed::from),
+        other => Err(Failed { may_retry: false, error: Box::new(Unknown(other.to_owned())), given_up: None }),
     };
-    let (owner, env, id, now) = (owner.to_owned(), job.env, job.id, engine.now());
+    let (owner, id) = (owner.to_owned(), job.id);
+    let cx = Context::system(job.env, engine.now());
     match outcome {
-        Ok(()) => {
-            engine.db().write(async move |tx: &mut Tx<'_>| storage::jobs::complete(tx, env, id, &owner).await).await?;
+        Ok(Settled::Already) => Ok(()),
+        Ok(Settled::Done) => {
+            let done = async move |tx: &mut Tx<'_>| storage::jobs::complete(tx, cx.env, id, &owner).await;
+            engine.db().write(done).await.map(drop)
         }
-        Err((may_retry, text, error)) => {
-            let again = may_retry && job.attempts < job.max_attempts;
+        Err(failed) => {
+            let again = failed.may_retry && job.attempts < job.max_attempts;
             tracing::warn!(
                 job.id = %id,
                 job.kind = job.kind,
                 job.attempts = job.attempts,
                 job.again = again,
-                error = error.as_ref().map(|e| without_addresses(e.as_ref())),
+                error = without_addresses(&*failed.error),
                 "a job failed"
             );
             metrics::counter!("jobs_failed_total", "kind" => job.kind.clone()).increment(1);
+            let (text, attempts, given_up) = (failed.error.to_string(), job.attempts, failed.given_up);
             engine
                 .db()
                 .write(async move |tx: &mut Tx<'_>| {
                     if again {
-                        storage::jobs::retry(tx, env, id, &owner, now + backoff(job.attempts), &text).await
-                    } else {
-                        storage::jobs::bury(tx, env, id, &owner, now, &text).await
+                        let at = cx.now + backoff(attempts);
+                        storage::jobs::retry(tx, cx.env, id, &owner, at, &text).await?;
+                    } else if storage::jobs::bury(tx, cx.env, id, &owner, cx.now, &text).await?
+                        && let Some(event) = &given_up
+                    {
+                        events::push(tx, &cx, event.clone()).await?;
                     }
+                    Ok::<_, Error>(())
                 })
-                .await?;
+                .await
         }
     }
-    Ok(())
 }
 
 /// The whole chain of an error for the log, which holds no addresses; a mail server's answer may name one.

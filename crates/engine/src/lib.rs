@@ -6,6 +6,7 @@
 
 pub mod activity;
 pub mod api_keys;
+pub mod backup_codes;
 pub mod bootstrap;
 pub mod callers;
 pub mod captcha;
@@ -17,24 +18,31 @@ mod engine;
 pub mod events;
 pub mod factors;
 pub mod guesses;
+pub mod handshake;
 pub mod health;
 pub mod idempotency;
 pub mod images;
 pub mod jobs;
 pub mod mail;
 pub mod me;
+pub mod message_templates;
+pub mod messages;
+pub mod passkeys;
 pub mod passwords;
 mod people;
+pub mod phone_numbers;
 mod refusals;
 pub mod sessions;
 pub mod settings;
 pub mod sign_in;
 pub mod sign_up;
 pub mod signing;
+pub mod sms;
 pub mod step_up;
 pub mod tenancy;
 pub mod tickets;
 pub mod tokens;
+pub mod totp;
 pub mod upkeep;
 pub mod users;
 
@@ -42,5 +50,6 @@ pub use engine::{Engine, EngineSettings, Parts, Shared};
 pub use keys::Jwks;
 pub use storage::Error as StorageError;
 pub use storage::{
-    sessions::Filter as SessionFilter, sessions::Key as SessionKey, users::Filter as UserFilter, users::Key as UserKey,
+    passkeys::Filter as PasskeyFilter, passkeys::Key as PasskeyKey, sessions::Filter as SessionFilter,
+    sessions::Key as SessionKey, users::Filter as UserFilter, users::Key as UserKey,
 };

@@ -3,19 +3,22 @@
 //! the transaction.
 
 mod letter;
-mod texts;
 
 pub use letter::{Invite, Inviter, Letter};
 
+use crate::jobs::Settled;
 use crate::tenancy::{self, Tenant};
-use crate::{Engine, StorageError, events};
+use crate::{Engine, StorageError, events, messages};
 use domain::event::{Event, EventType};
+use domain::message::{Channel, EmailSlug};
 use domain::user::EmailAddress;
-use domain::{Context, Email, JobId, MessageId, UserId};
-use outbound::{Mail, MailError};
+use domain::{Context, Email, EmailAddressId, JobId, MessageId, UserId};
+use outbound::{Mail, MailError, Sender};
 use serde::{Deserialize, Serialize};
 use serde_json::{Map, Value, json};
 use storage::Tx;
+use storage::jobs::LeasedJob;
+use templates::TemplateError;
 
 /// The kind of job that sends a mail.
 pub(crate) const JOB: &str = "mail";
@@ -26,12 +29,22 @@ struct Queued {
     message: MessageId,
     /// Nobody for a mail that only looks, from the inside as well, like one that is sent.
     to: Option<String>,
+    address: Option<EmailAddressId>,
     user: Option<UserId>,
     slug: String,
     variables: Map<String, Value>,
     code: Option<String>,
     link: Option<String>,
+    #[serde(default = "ours")]
+    delivered_by_us: bool,
+    #[serde(default)]
+    was_test: bool,
     created_at: domain::Timestamp,
+}
+
+/// What a mail was that an earlier version has queued.
+const fn ours() -> bool {
+    true
 }
 
 /// Whom a mail goes to.
@@ -58,21 +71,26 @@ pub(crate) async fn enqueue(
         To::Nobody => None,
     };
     let shown = letter.shown();
+    let known = address.and_then(|(_, known)| known);
     let queued = Queued {
         message: cx.id(),
         to: address.map(|(email, _)| email.as_str().to_owned()),
-        user: address.and_then(|(_, known)| known).map(|known| known.user_id),
+        address: known.map(|known| known.id),
+        user: known.map(|known| known.user_id),
         slug: letter.slug().to_owned(),
         variables: letter.variables(cx),
         code: shown.code,
         link: shown.link,
+        delivered_by_us: tenant.forms.delivered_by_us(Channel::Email, letter.slug()),
+        was_test: cx.was_test,
         created_at: cx.now,
     };
     let job: JobId = cx.id();
     let plain = serde_json::to_vec(&queued).expect("a queued mail has a JSON form");
     let payload = tenant.keys.seal("jobs", "payload", &job.to_string(), &plain);
     storage::jobs::enqueue(tx, cx.env, job, JOB, payload, cx.now).await?;
-    if let Some((email, known)) = address {
+    // Of a mail that the environment delivers, the worker tells together with its text.
+    if let Some((email, known)) = address.filter(|_| queued.delivered_by_us) {
         let body = events::body(&api::EmailMessage::queued(queued.message, email, &queued.slug, known));
         events::push(tx, cx, Event::new(EventType::EmailCreated, "email", queued.message, body)).await?;
     }
@@ -85,6 +103,9 @@ pub(crate) enum SendError {
     /// The queued mail cannot be read.
     #[error("a queued mail cannot be read")]
     Unreadable,
+    /// Its text cannot be made, not even ours.
+    #[error("the text of a mail cannot be made")]
+    Text(#[from] TemplateError),
     /// The carrier did not take it.
     #[error(transparent)]
     Mail(#[from] MailError),
@@ -96,60 +117,65 @@ pub(crate) enum SendError {
 impl SendError {
     pub(crate) fn may_retry(&self) -> bool {
         match self {
-            Self::Unreadable => false,
+            Self::Unreadable | Self::Text(_) => false,
             Self::Mail(error) => error.may_retry(),
             Self::Storage(_) => true,
         }
     }
 }
 
-/// Sends a queued mail.
-pub(crate) async fn send(engine: &Engine, job: &storage::jobs::LeasedJob) -> Result<(), SendError> {
+/// Sends a queued mail, or hands it over to the environment.
+pub(crate) async fn send(engine: &Engine, job: &LeasedJob, owner: &str) -> Result<Settled, SendError> {
     let tenant = tenancy::tenant(engine, job.env).await?;
     let plain =
         tenant.keys.open("jobs", "payload", &job.id.to_string(), &job.payload).map_err(|_| SendError::Unreadable)?;
     let mut queued: Queued = serde_json::from_slice(plain.expose()).map_err(|_| SendError::Unreadable)?;
-    let Some(to) = queued.to else { return Ok(()) };
-    everybody_knows(engine, &tenant, queued.user, &mut queued.variables).await?;
-    let text = texts::render(&queued.slug, &queued.variables);
+    let Some(to) = &queued.to else { return Ok(Settled::Done) };
+    let to = Email::parse(to).map_err(|_| SendError::Unreadable)?;
+    let slug: EmailSlug = queued.slug.parse().map_err(|_| SendError::Unreadable)?;
+    messages::everybody_knows(engine, &tenant, queued.user, &mut queued.variables).await?;
+    let parts = tenant.forms.email(slug, &queued.variables)?;
+    if !queued.delivered_by_us {
+        let cx = Context { was_test: queued.was_test, ..Context::system(job.env, engine.now()) };
+        let body = api::EmailMessage {
+            email_address_id: queued.address,
+            user_id: queued.user,
+            ..api::EmailMessage::queued(queued.message, &to, &queued.slug, None).for_the_environment()
+        };
+        let event = Event::new(EventType::EmailCreated, "email", queued.message, events::body(&body));
+        let text = json!({ "subject": parts.subject, "body": parts.html, "body_plain": parts.text });
+        return Ok(messages::hand_over(engine, job, owner, &cx, event, text).await?);
+    }
+    let (from, reply_to) = senders(engine, &tenant, slug);
     let mail = Mail {
         id: queued.message,
         environment_id: job.env,
-        from: engine.shared().settings().mail_from.clone(),
-        to: Email::parse(&to).map_err(|_| SendError::Unreadable)?,
-        subject: text.subject,
-        text: text.plain,
-        html: Some(text.html),
+        from,
+        reply_to,
+        to,
+        subject: parts.subject,
+        text: parts.text,
+        html: Some(parts.html),
         code: queued.code,
         link: queued.link,
         template_slug: queued.slug,
         created_at: queued.created_at,
     };
     engine.shared().mailer().send(&mail).await?;
-    Ok(())
+    Ok(Settled::Done)
 }
 
-/// Adds what every text may show: the application and the person.
-async fn everybody_knows(
-    engine: &Engine,
-    tenant: &Tenant,
-    user: Option<UserId>,
-    variables: &mut Map<String, Value>,
-) -> Result<(), StorageError> {
-    let env = &tenant.env;
-    let app = json!({
-        "name": env.settings.application_name.as_deref().unwrap_or(&env.name),
-        "url": env.settings.paths.home_url.as_deref().unwrap_or(&env.issuer),
-        "support_email": env.settings.support_email,
+/// Whom a mail is from, and whom answers go to: names of the environment at addresses of the operator's.
+fn senders(engine: &Engine, tenant: &Tenant, slug: EmailSlug) -> (String, Option<String>) {
+    let texts = tenant.forms.changed(Channel::Email, slug.as_str()).map(|template| &template.texts);
+    let app = messages::app(tenant);
+    let name = texts.and_then(|texts| texts.from_email_name.as_deref()).or_else(|| app["name"].as_str());
+    let plain = &engine.shared().settings().mail_from;
+    let from = Sender::parse(plain)
+        .map_or_else(|_| plain.clone(), |sender| sender.named(name.unwrap_or_default()).to_string());
+    let reply_to = texts.and_then(|texts| texts.reply_to_email_name.as_deref()).and_then(|name| {
+        let address = tenant.env.settings.support_email.as_deref()?;
+        Some(Sender::parse(address).ok()?.named(name).to_string())
     });
-    variables.insert("app".to_owned(), app);
-    if !variables.contains_key("user") {
-        let known = match user {
-            Some(user) => storage::users::find(&mut *engine.read().await?, env.id, user).await?,
-            None => None,
-        };
-        let names = known.map(|user| (user.first_name, user.last_name)).unwrap_or_default();
-        variables.insert("user".to_owned(), json!({ "first_name": names.0, "last_name": names.1 }));
-    }
-    Ok(())
+    (from, reply_to)
 }

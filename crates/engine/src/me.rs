@@ -4,11 +4,13 @@ use crate::guesses::{self, Purpose};
 use crate::mail::{self, Letter, To};
 use crate::passwords::{self, PasswordError};
 use crate::refusals::stored;
+use crate::users::{self, UserError};
 use crate::{Engine, StorageError, people, sessions, tenancy};
 use crypto::Secret;
 use domain::code as codes;
 use domain::environment::Environment;
 use domain::session::Session;
+use domain::settings::Settings;
 use domain::text::{Metadata, Username};
 use domain::user::{Person, User};
 use domain::{Context, Kind, Patch, Refusal, Timestamp, UserId, Verdict};
@@ -43,6 +45,24 @@ pub enum MeError {
     /// Passwords are switched off.
     #[error("passwords are switched off")]
     PasswordsOff,
+    /// The environment asks for a password.
+    #[error("a password is required")]
+    PasswordRequired,
+    /// There is no password to remove.
+    #[error("there is no password")]
+    PasswordNotSet,
+    /// There would be no way left to sign in.
+    #[error("the last way to sign in cannot be removed")]
+    LastMethod,
+    /// People do not delete their accounts here.
+    #[error("accounts are not deleted by their owners")]
+    DeletionOff,
+    /// The confirmation is not the person's id.
+    #[error("the confirmation is not the id of the user")]
+    Confirmation,
+    /// The account cannot be deleted.
+    #[error(transparent)]
+    Deletion(#[from] UserError),
     /// The current password is missing.
     #[error("the current password is missing")]
     CurrentMissing,
@@ -89,6 +109,12 @@ impl Refusal for MeError {
             Self::Metadata => Kind::Invalid.code(codes::METADATA_TOO_LARGE).param("unsafe_metadata"),
             Self::Off(param) => Kind::Invalid.code(codes::PARAM_UNKNOWN).param(param),
             Self::PasswordsOff => Kind::Invalid.code(codes::ADD_PASSWORD_DISABLED),
+            Self::PasswordRequired => Kind::Invalid.code(codes::PASSWORD_REQUIRED),
+            Self::PasswordNotSet => Kind::Invalid.code(codes::PASSWORD_NOT_SET),
+            Self::LastMethod => Kind::Invalid.code(codes::LAST_SIGN_IN_METHOD_NOT_REMOVABLE),
+            Self::DeletionOff => Kind::Forbidden.code(codes::DELETE_SELF_DISABLED),
+            Self::Confirmation => Kind::Invalid.code(codes::PARAM_FORMAT_INVALID).param("confirmation"),
+            Self::Deletion(error) => error.verdict(),
             Self::CurrentMissing => Kind::Invalid.code(codes::PARAM_NIL).param("current_password"),
             Self::CurrentWrong => Kind::Invalid.code(codes::PASSWORD_INCORRECT).param("current_password"),
             Self::Locked { until } => {
@@ -120,8 +146,11 @@ pub fn require_fresh(session: &Session, user: &User, now: Timestamp) -> Result<(
         if user.password_digest.is_some() {
             strategies.push("password");
         }
-        if user.primary_email_address_id.is_some() {
+        if user.primary_email_address_id.is_some() && !user.factors.email_unproven {
             strategies.push("email_code");
+        }
+        if user.factors.phone_verified {
+            strategies.push("phone_code");
         }
         if user.factors.passkeys > 0 {
             strategies.push("passkey");
@@ -240,6 +269,7 @@ pub async fn change_password(
                 return Err(MeError::CurrentWrong);
             }
             person.user.password_digest = Some(fresh.clone());
+            people::end_open_proofs(tx, cx, user, None).await?;
             people::save(tx, cx, settings, &mut person).await?;
             if others {
                 sessions::revoke_all(tx, cx, settings, user, Some(mine)).await?;
@@ -250,6 +280,65 @@ pub async fn change_password(
             Ok(person)
         })
         .await
+}
+
+/// Removes the password, where the person has another way to sign in.
+pub async fn remove_password(
+    engine: &Engine,
+    cx: &Context,
+    env: &Environment,
+    me: &Session,
+    current: Secret<String>,
+) -> Result<Person, MeError> {
+    let attribute = &env.settings.attribute_settings.password;
+    if attribute.enabled && attribute.required {
+        return Err(MeError::PasswordRequired);
+    }
+    let user = me.user_id;
+    let before = person(engine, cx, user).await?;
+    let digest = before.user.password_digest.clone().ok_or(MeError::PasswordNotSet)?;
+    without_password(before, &env.settings)?;
+    check(engine, cx, env, user, &digest, current).await?;
+    let tenant = tenancy::tenant(engine, cx.env).await?;
+    engine
+        .write(cx, async move |tx, cx| {
+            let settings = &tenant.env.settings;
+            let person = storage::users::lock(tx, cx.env, user).await?.ok_or(MeError::NotFound)?;
+            if person.user.password_digest.as_ref() != Some(&digest) {
+                // Somebody changed it while this one was being checked.
+                return Err(MeError::CurrentWrong);
+            }
+            let mut person = without_password(person, settings)?;
+            people::save(tx, cx, settings, &mut person).await?;
+            if let Some(address) = person.primary_email().filter(|a| a.verified) {
+                mail::enqueue(tx, cx, &tenant, Letter::PasswordRemoved, To::Address(address)).await?;
+            }
+            Ok(person)
+        })
+        .await
+}
+
+/// A person whose password is gone and who still has a way to sign in.
+fn without_password(mut person: Person, settings: &Settings) -> Result<Person, MeError> {
+    person.user.password_digest = None;
+    if person.sign_in_methods(settings) == 0 { Err(MeError::LastMethod) } else { Ok(person) }
+}
+
+/// Deletes the account of a person who asks for it; every session ends.
+pub async fn delete(
+    engine: &Engine,
+    cx: &Context,
+    env: &Environment,
+    user: &User,
+    confirmation: Option<&str>,
+) -> Result<Person, MeError> {
+    if confirmation.is_some_and(|text| text != user.id.to_string()) {
+        return Err(MeError::Confirmation);
+    }
+    if !env.settings.delete_self_enabled || !user.delete_self_enabled {
+        return Err(MeError::DeletionOff);
+    }
+    Ok(users::delete(engine, cx, user.id).await?)
 }
 
 /// Checks the current password of a signed-in person; wrong ones count like those of a sign-in.

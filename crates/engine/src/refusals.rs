@@ -11,3 +11,18 @@ macro_rules! stored {
     )+ };
 }
 pub(crate) use stored;
+
+/// Makes a short message that is not sent an error of these: what the database did is theirs, the rest is told.
+macro_rules! texted {
+    ($($error:ty),+ $(,)?) => { $(
+        impl From<crate::sms::SmsRefused> for $error {
+            fn from(refused: crate::sms::SmsRefused) -> Self {
+                match refused {
+                    crate::sms::SmsRefused::Storage(error) => error.into(),
+                    refused => Self::Sms(refused),
+                }
+            }
+        }
+    )+ };
+}
+pub(crate) use texted;

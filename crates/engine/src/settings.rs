@@ -5,10 +5,14 @@ use crate::refusals::stored;
 use crate::{Engine, StorageError, idempotency, tenancy};
 use crypto::Secret;
 use domain::environment::Environment;
+use domain::settings::Settings;
 use domain::{Context, Kind, Patch, Problem, Refusal, Verdict, code};
 use outbound::BreachSource;
+use protocols::webauthn::RelyingParty;
 use serde_json::{Map, Value};
 use std::sync::Arc;
+
+const RP_ID: &str = "authentication_strategies.passkey.rp_id";
 
 /// Why settings are not changed.
 #[derive(Debug, thiserror::Error)]
@@ -29,6 +33,13 @@ impl Refusal for SettingsError {
             Self::Storage(_) => Verdict::Fault,
         }
     }
+}
+
+/// What is no domain name, or one that strangers share, would leave everybody without passkeys.
+fn check_rp_id(settings: &Settings) -> Result<(), SettingsError> {
+    let Some(id) = &settings.authentication_strategies.passkey.rp_id else { return Ok(()) };
+    let problem = || Problem::of_param(Kind::Invalid, code::PARAM_VALUE_INVALID, RP_ID);
+    RelyingParty::new(id, "", &[]).map(drop).map_err(|_| SettingsError::Fields(vec![problem()]))
 }
 
 /// Merges a change into the settings. Every process follows within a second, this one at once.
@@ -61,6 +72,7 @@ pub async fn update(
                 let param = "attack_protection.breached_passwords.source";
                 return Err(SettingsError::Fields(vec![of_value(param)]));
             }
+            check_rp_id(&env.settings)?;
             env.updated_at = cx.now;
             storage::environments::save(tx, &env).await?;
             idempotency::keep(tx, cx, 200, &api::InstanceSettings::from(&env), None).await?;

@@ -3,7 +3,11 @@
 mod advance;
 mod code;
 mod create;
+mod link;
+mod new_password;
+mod passkey;
 mod password;
+mod phone;
 mod prepare;
 mod second;
 mod ticket;
@@ -12,17 +16,22 @@ mod transfer;
 pub use create::{Create, create};
 pub use prepare::{Prepare, prepare};
 
+pub(crate) use link::{collect, confirm};
+
 use crate::challenges::{self, Wrong};
 use crate::factors::FactorError;
 use crate::passwords::PasswordError;
 use crate::people::{self, TestRefused};
 use crate::sessions::Begun;
+use crate::sms::SmsRefused;
 use crate::{Engine, StorageError};
 use crypto::Secret;
 use domain::challenge::{Challenge, Parent, Step};
 use domain::client::Client;
 use domain::code as codes;
 use domain::environment::Environment;
+use domain::identifier::Identifier;
+use domain::settings::Settings;
 use domain::sign_in::{SignIn, SignInOver, SignInStatus};
 use domain::strategy::Strategy;
 use domain::user::Person;
@@ -56,6 +65,9 @@ pub enum SignInError {
     /// Nobody is known by it, and here that may be said.
     #[error("nobody is known by this identifier")]
     Unknown,
+    /// The page to land on is on no allowed origin.
+    #[error("the redirect target is not allowed")]
+    Redirect,
     /// There is nothing to transfer.
     #[error("there is nothing to transfer")]
     NoTransfer,
@@ -71,6 +83,9 @@ pub enum SignInError {
     /// The answer was not taken.
     #[error(transparent)]
     Wrong(#[from] Wrong),
+    /// The person has no passkey, and here that may be said.
+    #[error("the user has no passkey")]
+    NoPasskey,
     /// The person is banned.
     #[error("the user is banned")]
     Banned,
@@ -92,6 +107,9 @@ pub enum SignInError {
     /// The factor cannot be asked for.
     #[error(transparent)]
     Factor(#[from] FactorError),
+    /// No code is sent.
+    #[error(transparent)]
+    Sms(SmsRefused),
     /// The password cannot be checked.
     #[error(transparent)]
     Password(#[from] PasswordError),
@@ -99,6 +117,8 @@ pub enum SignInError {
     #[error("the sign-in cannot be read or changed")]
     Storage(#[from] StorageError),
 }
+
+crate::refusals::texted!(SignInError);
 
 impl storage::Retry for SignInError {
     fn is_retryable(&self) -> bool {
@@ -118,11 +138,13 @@ impl Refusal for SignInError {
             Self::Missing(param) => Kind::Invalid.code(codes::PARAM_NIL).param(param),
             Self::Identifier => Kind::Invalid.code(codes::PARAM_FORMAT_INVALID).param("identifier"),
             Self::Unknown => Kind::Invalid.code(codes::IDENTIFIER_NOT_FOUND).param("identifier"),
+            Self::Redirect => Kind::Invalid.code(codes::REDIRECT_URL_NOT_ALLOWED).param("redirect_url"),
             Self::NoTransfer => Kind::Invalid.code(codes::TRANSFER_NOT_SUPPORTED).param("transfer"),
             Self::Ticket => Kind::Invalid.code(codes::TICKET_INVALID).param("ticket"),
             Self::TicketExpired => Kind::Invalid.code(codes::TICKET_EXPIRED).param("ticket"),
             Self::Test(_) => Kind::Invalid.code(codes::TEST_IDENTIFIER_FORBIDDEN).param("identifier"),
             Self::Wrong(wrong) => wrong.verdict(),
+            Self::NoPasskey => Kind::Invalid.code(codes::PASSKEY_NO_CREDENTIALS),
             Self::Banned => Kind::Forbidden.code(codes::USER_BANNED),
             Self::Locked { until } => {
                 Kind::Forbidden.code(codes::USER_LOCKED).with("lockout_expires_at", until.map(Timestamp::millis))
@@ -131,7 +153,10 @@ impl Refusal for SignInError {
             Self::NeedsNewPassword => Kind::Invalid.code(codes::NEEDS_NEW_PASSWORD),
             Self::NoNewPasswordDue => Kind::Invalid.code(codes::NOT_IN_NEEDS_NEW_PASSWORD_STATE),
             Self::Factor(error) => error.verdict(),
-            Self::Password(error @ PasswordError::Policy) => error.verdict().param("password"),
+            Self::Sms(refused) => refused.verdict(),
+            Self::Password(error @ (PasswordError::Policy | PasswordError::Breached)) => {
+                error.verdict().param("password")
+            }
             Self::Password(error) => error.verdict(),
             Self::Storage(_) => Verdict::Fault,
         }
@@ -159,6 +184,14 @@ pub struct Answer {
     pub password: Option<Secret<String>>,
     /// For tickets.
     pub ticket: Option<Secret<String>>,
+    /// For a passkey: what the browser's authenticator gave.
+    pub assertion: Option<serde_json::Value>,
+}
+
+/// Reads what somebody types to say who they are: an address, a number in any spelling with its country code, or a
+/// user name. `None` when it has the form of none of them.
+pub fn identifier(settings: &Settings, text: &str) -> Option<Identifier> {
+    people::identifier(settings, text)
 }
 
 /// Finds a sign-in of a client, with the person it is about where that may be known by now.
@@ -229,12 +262,28 @@ pub async fn answer(
             let code = answer.code.ok_or(SignInError::Missing("code"))?;
             second::answer(engine, cx, client, id, challenge, code).await
         }
+        // The new password comes after the code, not in its place.
+        (_, Strategy::ResetPasswordEmailCode) if answer.code.is_none() && answer.password.is_some() => {
+            Err(SignInError::NoNewPasswordDue)
+        }
         (_, Strategy::EmailCode | Strategy::ResetPasswordEmailCode) => {
             let code = answer.code.ok_or(SignInError::Missing("code"))?;
             code::answer(engine, cx, client, id, challenge, code).await
         }
+        (_, Strategy::EmailLink) => link::answer(engine, cx, client, id, challenge).await,
+        (_, Strategy::Passkey) => {
+            let assertion = answer.assertion.ok_or(SignInError::Missing("assertion"))?;
+            passkey::answer(engine, cx, client, id, open, assertion).await
+        }
+        (_, Strategy::PhoneCode) => {
+            let code = answer.code.ok_or(SignInError::Missing("code"))?;
+            phone::answer(engine, cx, client, id, challenge, code).await
+        }
         (_, Strategy::Password) => {
             let password = answer.password.ok_or(SignInError::Missing("password"))?;
+            if sign_in.status == SignInStatus::NeedsNewPassword {
+                return new_password::answer(engine, cx, client, id, challenge, password).await;
+            }
             password::answer(engine, cx, env, client, id, challenge, password).await
         }
         (_, Strategy::Ticket) => {
@@ -250,6 +299,19 @@ async fn hold(tx: &mut Tx<'_>, cx: &Context, client: ClientId, id: SignInId) -> 
     let client = storage::clients::lock(tx, cx.env, client).await?.ok_or(SignInError::NoClient)?;
     let sign_in = storage::sign_ins::lock(tx, cx.env, client.id, id).await?.ok_or(SignInError::NotFound)?;
     Ok((client, sign_in))
+}
+
+/// Takes a challenge that is over off its sign-in, whose row is held.
+async fn let_go(
+    tx: &mut Tx<'_>,
+    cx: &Context,
+    sign_in: &mut SignIn,
+    challenge: &Challenge,
+) -> Result<(), StorageError> {
+    if sign_in.let_go(challenge, cx.now) {
+        storage::sign_ins::save(tx, cx.env, sign_in).await?;
+    }
+    Ok(())
 }
 
 /// Whether the sign-in waits for its first factor.

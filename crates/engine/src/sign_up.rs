@@ -1,16 +1,21 @@
 //! Sign-up: what somebody says of themselves, the proof of the address, a person and a session.
 
 mod complete;
+mod link;
+mod phone;
 mod transfer;
 mod verify;
 
 pub use verify::{answer, prepare};
+
+pub(crate) use link::{collect, confirm};
 
 use crate::captcha::Cleared;
 use crate::challenges::Wrong;
 use crate::passwords::{self, PasswordError};
 use crate::people::{self, TestRefused};
 use crate::sessions::Begun;
+use crate::sms::SmsRefused;
 use crate::tenancy::{self, Tenant};
 use crate::{Engine, StorageError, challenges};
 use crypto::Secret;
@@ -22,7 +27,7 @@ use domain::settings::SignUpMode;
 use domain::sign_up::{SignUp, SignUpOver, SignUpStatus, is_enabled};
 use domain::text::{Metadata, Username, metadata_fits};
 use domain::user::PasswordDigest;
-use domain::{ChallengeId, ClientId, Context, Email, Kind, Problem, Refusal, SignUpId, Verdict};
+use domain::{ChallengeId, ClientId, Context, Email, Kind, Phone, Problem, Refusal, SignUpId, Verdict};
 use storage::Tx;
 
 /// Why a sign-up does not go on.
@@ -52,9 +57,21 @@ pub enum SignUpError {
     /// Somebody has the user name.
     #[error("the user name is taken")]
     UsernameTaken,
+    /// The terms were not accepted.
+    #[error("the terms were not accepted")]
+    Legal,
+    /// Somebody has the number.
+    #[error("the number is taken")]
+    NumberTaken,
+    /// No code is sent.
+    #[error(transparent)]
+    Sms(SmsRefused),
     /// The environment does not let this address sign up.
     #[error("the address may not sign up")]
     NotAllowed,
+    /// The page to land on is on no allowed origin.
+    #[error("the redirect target is not allowed")]
+    Redirect,
     /// There is nothing to transfer.
     #[error("there is nothing to transfer")]
     NoTransfer,
@@ -77,10 +94,13 @@ pub enum SignUpError {
 
 impl storage::Retry for SignUpError {
     fn is_retryable(&self) -> bool {
-        // Whoever comes second to an address finds it taken when the work is run again.
-        matches!(self, Self::Storage(error) if error.is_retryable() || storage::email_addresses::is_taken(error))
+        // Whoever comes second to an address or a number finds it taken when the work is run again.
+        matches!(self, Self::Storage(error) if error.is_retryable()
+            || storage::email_addresses::is_taken(error)
+            || storage::phone_numbers::is_taken(error))
     }
 }
+crate::refusals::texted!(SignUpError);
 
 impl From<StorageError> for SignUpError {
     fn from(error: StorageError) -> Self {
@@ -103,8 +123,12 @@ impl Refusal for SignUpError {
             Self::Fields(problems) => Verdict::Refused(problems.clone()),
             Self::Strategy => Kind::Invalid.code(codes::STRATEGY_NOT_SUPPORTED).param("strategy"),
             Self::Missing(param) => Kind::Invalid.code(codes::PARAM_NIL).param(param),
+            Self::Legal => Kind::Invalid.code(codes::LEGAL_ACCEPTED_REQUIRED).param("legal_accepted"),
             Self::UsernameTaken => Kind::Taken.code(codes::IDENTIFIER_EXISTS).param("username"),
+            Self::NumberTaken => Kind::Taken.code(codes::IDENTIFIER_EXISTS).param("phone_number"),
+            Self::Sms(refused) => refused.verdict(),
             Self::NotAllowed => Kind::Invalid.code(codes::IDENTIFIER_NOT_ALLOWED).param("email_address"),
+            Self::Redirect => Kind::Invalid.code(codes::REDIRECT_URL_NOT_ALLOWED).param("redirect_url"),
             Self::NoTransfer => Kind::Invalid.code(codes::TRANSFER_NOT_SUPPORTED).param("transfer"),
             Self::Ticket => Kind::Invalid.code(codes::TICKET_INVALID).param("ticket"),
             Self::Test(_) => Kind::Invalid.code(codes::TEST_IDENTIFIER_FORBIDDEN).param("email_address"),
@@ -135,7 +159,7 @@ pub struct Fields {
     pub email_address: Option<Email>,
     /// The user name.
     pub username: Option<Username>,
-    /// The phone number; not taken until phone numbers exist.
+    /// The phone number, as it was typed.
     pub phone_number: Option<String>,
     /// The given name.
     pub first_name: Option<String>,
@@ -145,6 +169,8 @@ pub struct Fields {
     pub password: Option<Secret<String>>,
     /// The person's own data.
     pub unsafe_metadata: Option<Metadata>,
+    /// Whether the terms are accepted.
+    pub legal_accepted: Option<bool>,
     /// Ticket of an invitation.
     pub ticket: Option<String>,
     /// Goes on with a sign-in.
@@ -154,11 +180,13 @@ pub struct Fields {
 impl Fields {
     fn is_empty(&self) -> bool {
         self.email_address.is_none()
+            && self.phone_number.is_none()
             && self.username.is_none()
             && self.first_name.is_none()
             && self.last_name.is_none()
             && self.password.is_none()
             && self.unsafe_metadata.is_none()
+            && self.legal_accepted.is_none()
     }
 
     /// Everything that is wrong with what was sent, together.
@@ -237,6 +265,9 @@ pub async fn create(
                 open.abandon(cx.now);
                 storage::sign_ups::save(tx, cx.env, &open).await?;
             }
+            if tenant.env.settings.require_legal_accepted && staged.legal_accepted != Some(true) {
+                return Err(SignUpError::Legal);
+            }
             let mut sign_up = SignUp::begin(cx.id(), client.id, cx.now);
             sign_up.was_test = is_test;
             storage::sign_ups::insert(tx, cx.env, &sign_up).await?;
@@ -263,9 +294,10 @@ pub async fn update(
             let mut client = storage::clients::lock(tx, cx.env, client).await?.ok_or(SignUpError::NoClient)?;
             let mut sign_up = storage::sign_ups::lock(tx, cx.env, client.id, id).await?.ok_or(SignUpError::NotFound)?;
             sign_up.open(cx.now)?;
-            if staged.email_address.is_some() {
-                sign_up.was_test = is_test;
+            if tenant.env.settings.require_legal_accepted && staged.legal_accepted == Some(false) {
+                return Err(SignUpError::Legal);
             }
+            sign_up.was_test = is_test || still_test(&tenant, &sign_up, &staged);
             let cx = &Context { was_test: sign_up.was_test, ..cx.clone() };
             let begun = apply(tx, cx, &tenant, &mut client, &mut sign_up, &staged).await?;
             Ok(Moved { sign_up, challenge: None, begun })
@@ -273,24 +305,36 @@ pub async fn update(
         .await
 }
 
+/// Whether what was staged before and stays is a test person's.
+fn still_test(tenant: &Tenant, sign_up: &SignUp, staged: &Staged) -> bool {
+    let email = sign_up.email_address.as_ref().filter(|_| staged.email_address.is_none());
+    let number = sign_up.phone_number.as_ref().filter(|_| staged.phone_number.is_none());
+    let is_test = email.is_some_and(Email::is_test) || number.is_some_and(Phone::is_test);
+    matches!(people::test_mode(&tenant.env.settings, tenant.env.kind, is_test), Ok(true))
+}
+
 /// What was sent, checked and with its password hashed.
 struct Staged {
     email_address: Option<Email>,
+    phone_number: Option<Phone>,
     username: Option<Username>,
     first_name: Option<String>,
     last_name: Option<String>,
     password: Option<PasswordDigest>,
     unsafe_metadata: Option<Metadata>,
+    legal_accepted: Option<bool>,
 }
 
 impl Staged {
     fn is_empty(&self) -> bool {
         self.email_address.is_none()
+            && self.phone_number.is_none()
             && self.username.is_none()
             && self.first_name.is_none()
             && self.last_name.is_none()
             && self.password.is_none()
             && self.unsafe_metadata.is_none()
+            && self.legal_accepted.is_none()
     }
 }
 
@@ -298,7 +342,12 @@ impl Staged {
 async fn stage(engine: &Engine, env: &Environment, fields: Fields) -> Result<(Staged, bool), SignUpError> {
     let is_test =
         people::test_mode(&env.settings, env.kind, fields.email_address.as_ref().is_some_and(Email::is_test))?;
-    let problems = fields.problems(env);
+    let mut problems = fields.problems(env);
+    let phone_number = number(env, &fields, &mut problems);
+    let test_number = people::test_mode(&env.settings, env.kind, phone_number.as_ref().is_some_and(Phone::is_test));
+    if test_number.is_err() {
+        problems.push(Problem::of_param(Kind::Invalid, codes::TEST_IDENTIFIER_FORBIDDEN, "phone_number"));
+    }
     if !problems.is_empty() {
         return Err(SignUpError::Fields(problems));
     }
@@ -315,13 +364,25 @@ async fn stage(engine: &Engine, env: &Environment, fields: Fields) -> Result<(St
     };
     let staged = Staged {
         email_address: fields.email_address,
+        phone_number,
         username: fields.username,
         first_name: fields.first_name,
         last_name: fields.last_name,
         password,
         unsafe_metadata: fields.unsafe_metadata,
+        legal_accepted: fields.legal_accepted,
     };
-    Ok((staged, is_test))
+    Ok((staged, is_test || test_number.unwrap_or(false)))
+}
+
+/// The number that was sent, in its one form; what is switched off was told already.
+fn number(env: &Environment, fields: &Fields, problems: &mut Vec<Problem>) -> Option<Phone> {
+    let text = fields.phone_number.as_deref().filter(|_| is_enabled(&env.settings, "phone_number"))?;
+    let number = people::read_number(text);
+    if number.is_none() {
+        problems.push(Problem::of_param(Kind::Invalid, codes::PARAM_FORMAT_INVALID, "phone_number"));
+    }
+    number
 }
 
 /// Writes what was sent into a sign-up whose row is held, and completes it when nothing is missing any more.
@@ -346,11 +407,20 @@ async fn apply(
             storage::challenges::supersede(tx, cx.env, &Parent::SignUp(sign_up.id), cx.now).await?;
         }
         let telling = !settings.attack_protection.enumeration_protection;
-        sign_up.status = if telling && people::is_taken(tx, &tenant.env, email).await? {
+        sign_up.status = if telling && people::holder(tx, &tenant.env, email).await?.is_some() {
             SignUpStatus::Transferable
         } else {
             SignUpStatus::MissingRequirements
         };
+    }
+    if let Some(number) = &staged.phone_number {
+        if people::by_number(tx, &tenant.env, number).await?.is_some() {
+            return Err(SignUpError::NumberTaken);
+        }
+        if sign_up.phone_number.as_ref() != Some(number) {
+            storage::challenges::supersede(tx, cx.env, &Parent::SignUp(sign_up.id), cx.now).await?;
+        }
+        sign_up.stage_phone(number.clone());
     }
     if staged.username.is_some() {
         sign_up.username.clone_from(&staged.username);
@@ -363,6 +433,9 @@ async fn apply(
     }
     if staged.password.is_some() {
         sign_up.password_digest.clone_from(&staged.password);
+    }
+    if let Some(accepted) = staged.legal_accepted {
+        sign_up.legal_accepted = accepted;
     }
     if let Some(metadata) = &staged.unsafe_metadata {
         sign_up.unsafe_metadata.clone_from(metadata);

@@ -1,12 +1,16 @@
 //! Step-up: a signed-in person proves a factor anew before a sensitive change.
 
+mod passkey;
+mod phone;
+
 use crate::challenges::{self, About, CodeTarget, Tries, Wrong};
 use crate::factors::{self, FactorError};
 use crate::guesses::{self, Purpose};
 use crate::mail::To;
 use crate::passwords::PasswordError;
-use crate::refusals::stored;
+use crate::refusals::{stored, texted};
 use crate::sign_in::Prepare;
+use crate::sms::SmsRefused;
 use crate::{Engine, StorageError, passwords, tenancy};
 use crypto::Secret;
 use domain::challenge::{Challenge, Parent, Step};
@@ -35,6 +39,12 @@ pub enum StepUpError {
     /// The address is not one of the person's.
     #[error("the address is not the user's")]
     Address,
+    /// The number is not one of the person's.
+    #[error("the number is not the user's")]
+    Number,
+    /// No code is sent.
+    #[error(transparent)]
+    Sms(SmsRefused),
     /// A parameter is missing.
     #[error("the parameter {0} is missing")]
     Missing(&'static str),
@@ -55,6 +65,7 @@ pub enum StepUpError {
     Storage(#[from] StorageError),
 }
 stored!(StepUpError);
+texted!(StepUpError);
 
 impl Refusal for StepUpError {
     fn verdict(&self) -> Verdict {
@@ -64,6 +75,8 @@ impl Refusal for StepUpError {
             Self::NoChallenge => Kind::NotFound.code(codes::CHALLENGE_NOT_FOUND),
             Self::Strategy => Kind::Invalid.code(codes::STRATEGY_NOT_SUPPORTED).param("strategy"),
             Self::Address => Kind::Invalid.code(codes::IDENTIFIER_NOT_FOUND).param("email_address_id"),
+            Self::Number => Kind::Invalid.code(codes::PHONE_NOT_FOUND).param("phone_number_id"),
+            Self::Sms(refused) => refused.verdict(),
             Self::Missing(param) => Kind::Invalid.code(codes::PARAM_NIL).param(param),
             Self::Wrong(wrong) => wrong.verdict(),
             Self::Factor(error) => error.verdict(),
@@ -126,6 +139,11 @@ pub async fn prepare(
                 Strategy::Password if person.user.password_digest.is_some() => {
                     Ok(challenges::issue_plain(tx, cx, about).await?)
                 }
+                Strategy::Passkey => passkey::issue(tx, cx, &tenant, id, &person).await,
+                // Of somebody who has no second factor, a number is a first one.
+                Strategy::PhoneCode if person.second_factors_after(None).is_empty() => {
+                    phone::issue(tx, cx, &tenant, parent, &person, wanted.phone_number_id.as_deref()).await
+                }
                 Strategy::Totp | Strategy::BackupCode | Strategy::PhoneCode => {
                     let number = wanted.phone_number_id.as_deref();
                     let ask = factors::Ask { strategy, number, first_number: None };
@@ -174,6 +192,14 @@ pub async fn answer(
         Strategy::EmailCode => {
             let code = answer.code.ok_or(StepUpError::Missing("code"))?;
             by_code(engine, cx, &session, challenge, code).await
+        }
+        Strategy::Passkey => {
+            let assertion = answer.assertion.ok_or(StepUpError::Missing("assertion"))?;
+            passkey::answer(engine, cx, &session, open, assertion).await
+        }
+        Strategy::PhoneCode => {
+            let code = answer.code.ok_or(StepUpError::Missing("code"))?;
+            phone::answer(engine, cx, &session, challenge, code).await
         }
         Strategy::Password => {
             let password = answer.password.ok_or(StepUpError::Missing("password"))?;

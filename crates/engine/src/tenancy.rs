@@ -7,6 +7,7 @@
 //! something drops its own copy when the change has committed.
 
 use crate::Engine;
+use crate::messages::Forms;
 use domain::environment::Environment;
 use domain::{EnvironmentId, Timestamp};
 use keys::{EnvironmentKeys, KeysError};
@@ -25,6 +26,8 @@ pub struct Tenant {
     pub env: Arc<Environment>,
     /// Its keys.
     pub keys: EnvironmentKeys,
+    /// What it changed of its mails and short messages.
+    pub(crate) forms: Forms,
 }
 
 #[derive(Default)]
@@ -143,7 +146,7 @@ pub(crate) async fn trusted(engine: &Engine, id: EnvironmentId) -> Result<Arc<Te
 }
 
 /// An environment with its keys; the copy at hand while the database is out of reach.
-pub(crate) async fn tenant(engine: &Engine, id: EnvironmentId) -> Result<Arc<Tenant>, Error> {
+pub async fn tenant(engine: &Engine, id: EnvironmentId) -> Result<Arc<Tenant>, Error> {
     if engine.shared().tenants.is_worth_asking(engine.now())
         // Boxed, as above.
         && let Err(error) = Box::pin(refresh(engine)).await
@@ -167,7 +170,8 @@ async fn load(engine: &Engine, id: EnvironmentId) -> Result<Arc<Tenant>, Error> 
     // The environment is read first: a change in between leaves a copy that looks older than it is, never newer.
     let env = storage::environments::find(&mut conn, id).await?.ok_or_else(|| fault("the environment is gone"))?;
     let keys = keys::load(&mut conn, engine.shared().master(), id).await.map_err(into_storage)?;
-    let tenant = Arc::new(Tenant { env: Arc::new(env), keys });
+    let forms = Forms::of(id, storage::message_templates::list(&mut conn, id).await?);
+    let tenant = Arc::new(Tenant { env: Arc::new(env), keys, forms });
     engine.shared().tenants.put(tenant.clone(), read_at);
     Ok(tenant)
 }

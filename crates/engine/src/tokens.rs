@@ -125,7 +125,9 @@ pub async fn mint(
         Box::pin(callers::take_away(engine, cx, env, id)).await?;
         return Err(refused);
     }
-    engine.shared().activity.session(env, (id, found.user_id), found.standing.last_active_at, cx.now);
+    if found.actor.is_none() {
+        engine.shared().activity.session(env, (id, found.user_id), found.standing.last_active_at, cx.now);
+    }
     let Mintable { user_id: user, standing, proven, first, actor, factors, was_test, .. } = found;
     let subject = Subject { id, user, standing, proven, first, actor, factors, was_test };
     sign(engine, cx, env, &subject, Kindness::Token { azp: origin }).await

@@ -81,6 +81,7 @@ pub async fn tick(engine: &Engine) -> Result<(), Error> {
         .db()
         .write(async move |tx: &mut Tx<'_>| {
             storage::idempotency::sweep(tx, now, max).await?;
+            storage::event_texts::sweep(tx, now, max).await?;
             storage::failures::sweep(tx, now, max).await?;
             storage::retention::buried_jobs(tx, now - BURIED_KEPT, SWEPT).await.map(drop)
         })
@@ -139,6 +140,10 @@ async fn sweep(engine: &Engine, cx: &Context) -> Result<(), Error> {
     .await?;
     in_batches(engine, cx, SWEPT, async |tx: &mut Tx<'_>, cx: &Context| {
         storage::sign_ups::sweep(tx, cx.env, cx.now - ATTEMPTS_KEPT, SWEPT).await
+    })
+    .await?;
+    in_batches(engine, cx, SWEPT, async |tx: &mut Tx<'_>, cx: &Context| {
+        storage::totp::sweep(tx, cx.env, cx.now - domain::user::ENROLMENT_LIFETIME, SWEPT).await
     })
     .await
 }

@@ -2,10 +2,12 @@
 
 mod change;
 mod create;
+mod factors;
 mod moderate;
 
 pub use change::{MetadataChange, UserChange, delete, update, update_metadata, verify_password};
 pub use create::{NewUser, PasswordInput, create};
+pub use factors::remove_second_factors;
 pub use moderate::{ban, lock, unban, unlock};
 
 use crate::passwords::PasswordError;
@@ -32,6 +34,9 @@ pub enum UserError {
     /// The address is not proven, or not the person's.
     #[error("the address cannot be primary")]
     NotVerified,
+    /// The number is not proven, or not the person's.
+    #[error("the number cannot be primary")]
+    NumberNotVerified,
     /// The imported hash cannot be used.
     #[error("the password digest cannot be used")]
     Digest,
@@ -60,6 +65,9 @@ impl From<StorageError> for UserError {
         if storage::email_addresses::is_taken(&error) {
             return Self::Taken("email_address");
         }
+        if storage::phone_numbers::is_taken(&error) {
+            return Self::Taken("phone_number");
+        }
         match &error {
             StorageError::Conflict(c) if c.is_on("users_username", &["users.environment_id", "users.username_key"]) => {
                 Self::Taken("username")
@@ -81,6 +89,7 @@ impl Refusal for UserError {
             Self::Fields(problems) => Verdict::Refused(problems.clone()),
             Self::Taken(param) => Kind::Taken.code(codes::IDENTIFIER_EXISTS).param(param),
             Self::NotVerified => Kind::Invalid.code(codes::EMAIL_NOT_VERIFIED).param("primary_email_address_id"),
+            Self::NumberNotVerified => Kind::Invalid.code(codes::PHONE_NOT_VERIFIED).param("primary_phone_number_id"),
             Self::Digest => Kind::Invalid.code(codes::PASSWORD_HASH_INVALID).param("password_digest"),
             Self::Hasher => Kind::Invalid.code(codes::PARAM_VALUE_INVALID).param("password_hasher"),
             Self::TooMany { retry_after, .. } => Kind::TooMany

@@ -40,6 +40,8 @@ pub struct EnvironmentKeys {
     pub cursor: MacKey,
     /// Hashes the codes that are sent to people: ten to the six possibilities need a key, not a slow hash.
     pub code: MacKey,
+    /// Hashes backup codes: forty bits need a key as well.
+    pub backup_code: MacKey,
 }
 
 /// Loads the keys of an environment.
@@ -56,9 +58,11 @@ pub async fn load(conn: &mut Conn, master: &dyn WrapKey, env: EnvironmentId) -> 
 impl EnvironmentKeys {
     fn new(environment: String, data_keys: Vec<DataKey>, rows: &[SigningKey]) -> Result<Self, KeysError> {
         let newest = data_keys.first().ok_or(KeysError::NoDataKey)?;
-        // Derived from the oldest key: cursors and codes in flight outlive a change of the data key.
+        // Derived from the oldest key: cursors and codes in flight outlive a change of the data key, backup codes any
+        // number of changes.
         let root = data_keys.last().unwrap_or(newest);
         let (cursor, code) = (root.derive_mac("list-cursor"), root.derive_mac("challenge-code"));
+        let backup_code = root.derive_mac("backup-code");
         let mut keys = Self {
             environment,
             signers: HashMap::new(),
@@ -66,6 +70,7 @@ impl EnvironmentKeys {
             jwks: Jwks::of(rows.iter().map(|r| r.public_jwk.clone()).collect()),
             cursor,
             code,
+            backup_code,
             data_keys,
         };
         for row in rows {

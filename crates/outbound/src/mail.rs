@@ -14,6 +14,8 @@ pub struct Mail {
     pub environment_id: EnvironmentId,
     /// Whom it is from: `Name <a@b>` or `a@b`.
     pub from: String,
+    /// Whom answers go to, when not to whom it is from, in the same form.
+    pub reply_to: Option<String>,
     /// Whom it is for.
     pub to: Email,
     /// The subject: one line.
@@ -87,6 +89,18 @@ impl Sender {
         }
         text.trim().parse().map(Self).map_err(|_| NotASender)
     }
+
+    /// The same address under another name; a name that cannot stand in a header leaves the one it has.
+    #[must_use]
+    pub fn named(self, name: &str) -> Self {
+        let name: String = name.chars().filter(|c| !c.is_control()).take(128).collect();
+        if name.trim().is_empty() {
+            return self;
+        }
+        let named = Self(Mailbox::new(Some(name.trim().to_owned()), self.0.email.clone()));
+        // What is written must be read again by whoever sends it, as the same.
+        if Self::parse(&named.to_string()).as_ref() == Ok(&named) { named } else { self }
+    }
 }
 
 impl fmt::Display for Sender {
@@ -106,6 +120,7 @@ pub(crate) mod tests {
             id: MessageId::new(now, crypto::random::bytes()),
             environment_id: EnvironmentId::new(now, [1; 10]),
             from: "Latchkey <no-reply@example.com>".to_owned(),
+            reply_to: None,
             to: Email::parse(to).unwrap(),
             subject: "Your code".to_owned(),
             text: "Your code is 123456.".to_owned(),
@@ -125,6 +140,21 @@ pub(crate) mod tests {
         for secret in ["ann", "123456", "Your code"] {
             assert!(!shown.contains(secret), "{shown}");
         }
+    }
+
+    #[test]
+    fn a_name_stays_a_name_whatever_it_holds() {
+        let sender = || Sender::parse("Latchkey <no-reply@example.com>").unwrap();
+        for name in ["Acme", "Acme, Inc.", "Ann \"A\" Lee", "a@b.test", "Köln <x@y.test>", "東京", "back\\slash", "(c)"]
+        {
+            let named = sender().named(name);
+            let again = Sender::parse(&named.to_string()).unwrap();
+            assert_eq!(again.0.email.to_string(), "no-reply@example.com", "{name}");
+            assert_eq!(again, named, "{name}");
+        }
+        assert_eq!(sender().named("Evil\r\nBcc: x@y.test").to_string().lines().count(), 1);
+        assert_eq!(sender().named("Acme").to_string(), "Acme <no-reply@example.com>");
+        assert_eq!(sender().named(" \n"), sender());
     }
 
     #[test]

@@ -128,12 +128,15 @@ pub(crate) fn compose(mail: &Mail) -> Result<Message, ComposeError> {
         return Err(ComposeError::Subject);
     }
     let millis = u64::try_from(mail.created_at.millis()).unwrap_or_default();
-    let builder = Message::builder()
+    let mut builder = Message::builder()
         .message_id(Some(format!("<{}@{}>", mail.id, from.email.domain())))
         .date(SystemTime::UNIX_EPOCH + Duration::from_millis(millis))
         .from(from)
         .to(Mailbox::new(None, to))
         .subject(&mail.subject);
+    if let Some(reply_to) = &mail.reply_to {
+        builder = builder.reply_to(Sender::parse(reply_to)?.0);
+    }
     Ok(match &mail.html {
         Some(html) => builder.multipart(MultiPart::alternative_plain_html(mail.text.clone(), html.clone()))?,
         None => builder.singlepart(SinglePart::plain(mail.text.clone()))?,

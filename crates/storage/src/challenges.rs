@@ -8,6 +8,7 @@ use diesel::prelude::*;
 use diesel::sql_types::{BigInt, Text};
 use diesel_async::RunQueryDsl;
 use domain::challenge::{Challenge, ChallengeStatus, Parent, Step};
+use domain::code::Code;
 use domain::strategy::Strategy;
 use domain::{ChallengeId, EnvironmentId, NewId, Timestamp};
 
@@ -133,6 +134,51 @@ pub async fn save(tx: &mut Tx<'_>, env: EnvironmentId, challenge: &Challenge) ->
     let target = challenges::table.find((env.to_string(), challenge.id.to_string()));
     let hit = diesel::update(target).set(row(env, challenge)).execute(&mut **tx).await?;
     one_row(hit, "challenges")
+}
+
+/// The newest challenge of a parent that was proven in this way.
+pub async fn verified(
+    conn: &mut Conn,
+    env: EnvironmentId,
+    parent: &Parent,
+    strategy: Strategy,
+) -> Result<Option<Challenge>> {
+    let row: Option<Row> = challenges::table
+        .filter(
+            challenges::environment_id
+                .eq(env.to_string())
+                .and(challenges::parent_kind.eq(parent.kind()))
+                .and(challenges::parent_id.eq(parent.id()))
+                .and(challenges::strategy.eq(strategy.as_str()))
+                .and(challenges::status.eq(ChallengeStatus::Verified.as_str())),
+        )
+        .order(challenges::id.desc())
+        .select(Row::as_select())
+        .first(conn)
+        .await
+        .optional()?;
+    row.map(Challenge::try_from).transpose()
+}
+
+/// Fails every open challenge of a parent for good.
+pub async fn fail_open(tx: &mut Tx<'_>, env: EnvironmentId, parent: &Parent, why: Code, now: Timestamp) -> Result<()> {
+    diesel::update(
+        challenges::table.filter(
+            challenges::environment_id
+                .eq(env.to_string())
+                .and(challenges::parent_kind.eq(parent.kind()))
+                .and(challenges::parent_id.eq(parent.id()))
+                .and(challenges::status.eq(ChallengeStatus::Pending.as_str())),
+        ),
+    )
+    .set((
+        challenges::status.eq(ChallengeStatus::Failed.as_str()),
+        challenges::error.eq(why.name),
+        challenges::updated_at.eq(now.millis()),
+    ))
+    .execute(&mut **tx)
+    .await?;
+    Ok(())
 }
 
 /// Makes every open challenge of a parent give way.

@@ -132,6 +132,46 @@ pub async fn give_back(
     Ok(())
 }
 
+/// So many of a thing within so long, from the first of them.
+#[derive(Debug, Clone, Copy, PartialEq, Eq)]
+pub struct Budget {
+    /// How many.
+    pub max: u32,
+    /// Within how long.
+    pub window_seconds: u32,
+}
+
+/// Takes `amount` out of a budget in the transaction of what it is spent on, so that nothing is spent when that does
+/// not happen, and no two processes spend the same; `Some` says when there is something again. An amount of zero only
+/// asks.
+pub async fn spend(
+    tx: &mut Tx<'_>,
+    env: EnvironmentId,
+    identity: &str,
+    purpose: &str,
+    budget: Budget,
+    amount: u32,
+    now: Timestamp,
+) -> Result<Option<Timestamp>> {
+    let conn: &mut Conn = tx;
+    let before = lock(conn, env, identity, purpose, now).await?;
+    let window = seconds(budget.window_seconds);
+    let fresh = before.failures == 0 || before.window_started_at + window <= now;
+    let (started, spent) = if fresh { (now, 0) } else { (before.window_started_at, before.failures) };
+    if spent >= budget.max {
+        return Ok(Some(started + window));
+    }
+    diesel::update(counters::table.find((env.to_string(), identity, purpose)))
+        .set((
+            dsl::window_started_at.eq(started.millis()),
+            dsl::failures.eq(i32::try_from(spent.saturating_add(amount)).unwrap_or(i32::MAX)),
+            dsl::expires_at.eq((started + window).millis()),
+        ))
+        .execute(conn)
+        .await?;
+    Ok(None)
+}
+
 fn seconds(n: u32) -> Duration {
     Duration::from_secs(u64::from(n))
 }

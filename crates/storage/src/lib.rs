@@ -5,11 +5,13 @@
 //! of `anydb` makes.
 
 pub mod api_keys;
+pub mod backup_codes;
 pub mod challenges;
 pub mod clients;
 pub mod counts;
 pub mod email_addresses;
 pub mod environments;
+pub mod event_texts;
 pub mod events;
 pub mod failures;
 pub mod form;
@@ -17,6 +19,7 @@ pub mod idempotency;
 pub mod jobs;
 pub mod leases;
 mod log_schema;
+pub mod message_templates;
 pub mod passkeys;
 pub mod phone_numbers;
 pub mod retention;
@@ -28,6 +31,7 @@ pub mod sign_ins;
 pub mod sign_ups;
 pub mod signing_keys;
 pub mod tickets;
+pub mod totp;
 pub mod users;
 
 pub use anydb::{Conn, Database, EngineKind, Error, Handle, Options, Reader, Retry, Synchronous, Tx};

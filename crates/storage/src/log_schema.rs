@@ -77,6 +77,29 @@ diesel::table! {
     }
 }
 diesel::table! {
+    use diesel::sql_types::*;
+    use anydb::Json;
+    message_templates (environment_id, id) {
+        environment_id -> Text,
+        id -> Text,
+        channel -> Text,
+        slug -> Text,
+        texts -> Json,
+        delivered_by_us -> Bool,
+        from_number_override -> Nullable<Text>,
+        created_at -> BigInt,
+        updated_at -> BigInt,
+    }
+}
+diesel::table! {
+    event_texts (environment_id, event_id) {
+        environment_id -> Text,
+        event_id -> Text,
+        sealed -> Text,
+        expires_at -> BigInt,
+    }
+}
+diesel::table! {
     leases (name) {
         name -> Text,
         owner -> Text,

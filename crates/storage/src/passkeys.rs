@@ -4,8 +4,10 @@ use crate::row::{at, one_row, read};
 use crate::schema::passkeys;
 use crate::{Conn, Result, Tx};
 use anydb::{Any, Doc};
+use diesel::dsl::count_star;
 use diesel::prelude::*;
 use diesel_async::RunQueryDsl;
+use domain::page::{Direction, Page, PageRequest, Start};
 use domain::user::Passkey;
 use domain::{EnvironmentId, PasskeyId, Timestamp, UserId};
 use std::collections::HashMap;
@@ -129,6 +131,57 @@ pub(crate) async fn of_users(
         by_user.entry(key.user_id).or_default().push(key);
     }
     Ok(by_user)
+}
+
+/// What a list of passkeys can be ordered by.
+#[derive(Debug, Clone, Copy, PartialEq, Eq)]
+pub enum Key {
+    /// When they were made.
+    CreatedAt,
+}
+
+/// Which passkeys are meant; those that were removed never are.
+#[derive(Debug, Clone, Default, PartialEq, Eq)]
+pub struct Filter {
+    /// Of this person.
+    pub user_id: Option<String>,
+}
+
+fn filtered<'a>(env: EnvironmentId, filter: &'a Filter) -> passkeys::BoxedQuery<'a, Any> {
+    let kept = passkeys::environment_id.eq(env.to_string()).and(passkeys::removed_at.is_null());
+    let query = passkeys::table.filter(kept).into_boxed::<Any>();
+    match &filter.user_id {
+        Some(user) => query.filter(passkeys::user_id.eq(user)),
+        None => query,
+    }
+}
+
+/// How many passkeys match.
+pub async fn count(conn: &mut Conn, env: EnvironmentId, filter: &Filter) -> Result<i64> {
+    Ok(filtered(env, filter).select(count_star()).get_result(conn).await?)
+}
+
+/// One page of the passkeys that match, without its total.
+pub async fn page(
+    conn: &mut Conn,
+    env: EnvironmentId,
+    filter: &Filter,
+    request: &PageRequest<Key>,
+) -> Result<Page<Passkey>> {
+    let Key::CreatedAt = request.order.key;
+    let (made, id) = (passkeys::created_at, passkeys::id);
+    let mut query = filtered(env, filter).limit(request.limit + 1);
+    let ascending = request.order.direction == Direction::Ascending;
+    query = match (&request.start, ascending) {
+        (Start::After { value, id: last }, true) => query.filter(made.gt(*value).or(made.eq(*value).and(id.gt(last)))),
+        (Start::After { value, id: last }, false) => query.filter(made.lt(*value).or(made.eq(*value).and(id.lt(last)))),
+        (Start::Offset(offset), _) if *offset > 0 => query.offset(*offset),
+        _ => query,
+    };
+    query = if ascending { query.order((made.asc(), id.asc())) } else { query.order((made.desc(), id.desc())) };
+    let rows: Vec<Row> = query.select(Row::as_select()).load(conn).await?;
+    let keys: Vec<Passkey> = rows.into_iter().map(Passkey::try_from).collect::<Result<_>>()?;
+    Ok(Page::cut(keys, request.limit, 0, |key| (key.created_at.millis(), key.id.to_string())))
 }
 
 /// Adds a passkey.

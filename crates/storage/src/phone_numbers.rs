@@ -1,11 +1,13 @@
 //! Phone numbers of people.
 
 use crate::row::{at, corrupt, one_row, read, read_opt};
-use crate::schema::phone_numbers;
+use crate::schema::{phone_numbers, users};
 use crate::{Conn, Result, Tx};
 use anydb::{Any, Lock as _};
+use diesel::dsl::count_star;
 use diesel::prelude::*;
 use diesel_async::RunQueryDsl;
+use domain::page::{Direction, Page, PageRequest, Start};
 use domain::user::PhoneNumber;
 use domain::{EnvironmentId, Phone, PhoneNumberId, UserId};
 use std::collections::HashMap;
@@ -58,7 +60,7 @@ fn row(env: EnvironmentId, number: &PhoneNumber) -> Row {
     }
 }
 
-/// Finds an number.
+/// Finds a number.
 pub async fn find(conn: &mut Conn, env: EnvironmentId, id: PhoneNumberId) -> Result<Option<PhoneNumber>> {
     let row: Option<Row> = phone_numbers::table
         .find((env.to_string(), id.to_string()))
@@ -126,7 +128,7 @@ pub(crate) async fn of_users(
     Ok(by_user)
 }
 
-/// Adds an number.
+/// Adds a number.
 pub async fn insert(tx: &mut Tx<'_>, env: EnvironmentId, number: &PhoneNumber) -> Result<()> {
     diesel::insert_into(phone_numbers::table).values(row(env, number)).execute(&mut **tx).await?;
     Ok(())
@@ -139,10 +141,88 @@ pub async fn save(tx: &mut Tx<'_>, env: EnvironmentId, number: &PhoneNumber) -> 
     one_row(hit, "phone_numbers")
 }
 
-/// Deletes an number.
+/// Deletes a number.
 pub async fn delete(tx: &mut Tx<'_>, env: EnvironmentId, id: PhoneNumberId) -> Result<()> {
     let hit = diesel::delete(phone_numbers::table.find((env.to_string(), id.to_string()))).execute(&mut **tx).await?;
     one_row(hit, "phone_numbers")
+}
+
+/// A number as it is shown.
+#[derive(Debug, Clone, PartialEq, Eq)]
+pub struct Shown {
+    /// The number.
+    pub number: PhoneNumber,
+    /// Whether it is its owner's primary one.
+    pub is_primary: bool,
+}
+
+type ShownRow = (Row, Option<String>);
+
+fn shown((row, primary): ShownRow) -> Result<Shown> {
+    let is_primary = primary.as_deref() == Some(row.id.as_str());
+    Ok(Shown { number: PhoneNumber::try_from(row)?, is_primary })
+}
+
+/// Finds a number as it is shown.
+pub async fn find_shown(conn: &mut Conn, env: EnvironmentId, id: PhoneNumberId) -> Result<Option<Shown>> {
+    let row: Option<ShownRow> = phone_numbers::table
+        .inner_join(
+            users::table
+                .on(users::environment_id.eq(phone_numbers::environment_id).and(users::id.eq(phone_numbers::user_id))),
+        )
+        .filter(phone_numbers::environment_id.eq(env.to_string()).and(phone_numbers::id.eq(id.to_string())))
+        .select((Row::as_select(), users::primary_phone_number_id))
+        .first(conn)
+        .await
+        .optional()?;
+    row.map(shown).transpose()
+}
+
+/// How many numbers there are, of everybody or of one person.
+pub async fn count(conn: &mut Conn, env: EnvironmentId, user: Option<UserId>) -> Result<i64> {
+    let mut query = phone_numbers::table.filter(phone_numbers::environment_id.eq(env.to_string())).into_boxed::<Any>();
+    if let Some(user) = user {
+        query = query.filter(phone_numbers::user_id.eq(user.to_string()));
+    }
+    Ok(query.select(count_star()).get_result(conn).await?)
+}
+
+/// One page of the numbers of everybody or of one person, by when they were added, without its total.
+pub async fn page(
+    conn: &mut Conn,
+    env: EnvironmentId,
+    user: Option<UserId>,
+    request: &PageRequest<()>,
+) -> Result<Page<Shown>> {
+    use phone_numbers::{created_at, id};
+    let ascending = request.order.direction == Direction::Ascending;
+    let mut query = phone_numbers::table
+        .inner_join(
+            users::table
+                .on(users::environment_id.eq(phone_numbers::environment_id).and(users::id.eq(phone_numbers::user_id))),
+        )
+        .filter(phone_numbers::environment_id.eq(env.to_string()))
+        .select((Row::as_select(), users::primary_phone_number_id))
+        .limit(request.limit + 1)
+        .into_boxed::<Any>();
+    if let Some(user) = user {
+        query = query.filter(phone_numbers::user_id.eq(user.to_string()));
+    }
+    match &request.start {
+        Start::Offset(offset) if *offset > 0 => query = query.offset(*offset),
+        Start::Offset(_) => {}
+        Start::After { value, id: last } if ascending => {
+            query = query.filter(created_at.gt(*value).or(created_at.eq(*value).and(id.gt(last.clone()))));
+        }
+        Start::After { value, id: last } => {
+            query = query.filter(created_at.lt(*value).or(created_at.eq(*value).and(id.lt(last.clone()))));
+        }
+    }
+    query =
+        if ascending { query.order((created_at.asc(), id.asc())) } else { query.order((created_at.desc(), id.desc())) };
+    let rows: Vec<ShownRow> = query.load(conn).await?;
+    let found: Vec<Shown> = rows.into_iter().map(shown).collect::<Result<_>>()?;
+    Ok(Page::cut(found, request.limit, 0, |s| (s.number.created_at.millis(), s.number.id.to_string())))
 }
 
 /// Whether an error says that somebody else has the number.

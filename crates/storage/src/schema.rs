@@ -284,4 +284,4 @@ diesel::table! {
     }
 }
 
-diesel::allow_tables_to_appear_in_same_query!(users, email_addresses, clients, sessions);
+diesel::allow_tables_to_appear_in_same_query!(users, email_addresses, phone_numbers, clients, sessions);

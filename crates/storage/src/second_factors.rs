@@ -1,7 +1,7 @@
 //! Which second factors people have enrolled, besides phone numbers.
 
 use crate::schema::{backup_codes, totp_secrets};
-use crate::{Conn, Result};
+use crate::{Conn, Result, Tx};
 use diesel::dsl::count_star;
 use diesel::prelude::*;
 use diesel_async::RunQueryDsl;
@@ -30,6 +30,18 @@ pub async fn of_user(conn: &mut Conn, env: EnvironmentId, user: UserId) -> Resul
         .get_result(conn)
         .await?;
     Ok(SecondFactors { totp: totp.is_some(), backup_codes: u32::try_from(left).unwrap_or(u32::MAX) })
+}
+
+/// Drops all of them, the unfinished and the spent as well.
+pub async fn drop_all(tx: &mut Tx<'_>, env: EnvironmentId, user: UserId) -> Result<()> {
+    let (env, user) = (env.to_string(), user.to_string());
+    diesel::delete(totp_secrets::table.find((&env, &user))).execute(&mut **tx).await?;
+    diesel::delete(
+        backup_codes::table.filter(backup_codes::environment_id.eq(&env).and(backup_codes::user_id.eq(&user))),
+    )
+    .execute(&mut **tx)
+    .await?;
+    Ok(())
 }
 
 /// Those of several people, by the id's text.

@@ -168,7 +168,9 @@ pub async fn client_knows(conn: &mut Conn, env: EnvironmentId, client: ClientId,
             sessions::environment_id
                 .eq(env.to_string())
                 .and(sessions::client_id.eq(client.to_string()))
-                .and(sessions::user_id.eq(user.to_string())),
+                .and(sessions::user_id.eq(user.to_string()))
+                // Whoever acted in the person's place there is not the person.
+                .and(sessions::actor.is_null()),
         )
         .select(sessions::id)
         .limit(1)

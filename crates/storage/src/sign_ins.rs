@@ -10,7 +10,7 @@ use diesel_async::RunQueryDsl;
 use domain::identifier::{Identifier, IdentifierKind};
 use domain::sign_in::{FirstProof, SignIn, SignInStatus};
 use domain::strategy::Strategy;
-use domain::{ClientId, EnvironmentId, NewId, SignInId, Timestamp};
+use domain::{ClientId, EnvironmentId, NewId, SignInId, Timestamp, UserId};
 
 #[derive(Queryable, Selectable, Insertable, AsChangeset)]
 #[diesel(table_name = sign_ins, primary_key(environment_id, id), check_for_backend(Any))]
@@ -119,6 +119,17 @@ pub async fn lock(tx: &mut Tx<'_>, env: EnvironmentId, client: ClientId, id: Sig
     row.map(SignIn::try_from).transpose()
 }
 
+/// Finds a sign-in, whichever client it began on: for a mailed link, which is followed in any browser.
+pub async fn anywhere(conn: &mut Conn, env: EnvironmentId, id: SignInId) -> Result<Option<SignIn>> {
+    let row: Option<Row> = sign_ins::table
+        .find((env.to_string(), id.to_string()))
+        .select(Row::as_select())
+        .first(conn)
+        .await
+        .optional()?;
+    row.map(SignIn::try_from).transpose()
+}
+
 /// The newest sign-in of a client, whatever its state.
 pub async fn newest(conn: &mut Conn, env: EnvironmentId, client: ClientId) -> Result<Option<SignIn>> {
     let row: Option<Row> = sign_ins::table
@@ -129,6 +140,33 @@ pub async fn newest(conn: &mut Conn, env: EnvironmentId, client: ClientId) -> Re
         .await
         .optional()?;
     row.map(SignIn::try_from).transpose()
+}
+
+/// Gives up every sign-in that has proven a person and waits for more, but one.
+pub async fn abandon_of_user(
+    tx: &mut Tx<'_>,
+    env: EnvironmentId,
+    user: UserId,
+    but: Option<SignInId>,
+    now: Timestamp,
+) -> Result<()> {
+    let waiting = sign_ins::table.filter(
+        sign_ins::environment_id
+            .eq(env.to_string())
+            .and(sign_ins::user_id.eq(user.to_string()))
+            .and(sign_ins::status.ne(SignInStatus::Complete.as_str()))
+            .and(sign_ins::status.ne(SignInStatus::Abandoned.as_str()))
+            .and(sign_ins::id.ne(but.map(|id| id.to_string()).unwrap_or_default())),
+    );
+    diesel::update(waiting)
+        .set((
+            sign_ins::status.eq(SignInStatus::Abandoned.as_str()),
+            sign_ins::current_challenge_id.eq(None::<String>),
+            sign_ins::updated_at.eq(now.millis()),
+        ))
+        .execute(&mut **tx)
+        .await?;
+    Ok(())
 }
 
 /// Adds a sign-in.

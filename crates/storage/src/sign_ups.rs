@@ -128,6 +128,17 @@ pub async fn lock(tx: &mut Tx<'_>, env: EnvironmentId, client: ClientId, id: Sig
     row.map(SignUp::try_from).transpose()
 }
 
+/// Finds a sign-up, whichever client it began on: for a mailed link, which is followed in any browser.
+pub async fn anywhere(conn: &mut Conn, env: EnvironmentId, id: SignUpId) -> Result<Option<SignUp>> {
+    let row: Option<Row> = sign_ups::table
+        .find((env.to_string(), id.to_string()))
+        .select(Row::as_select())
+        .first(conn)
+        .await
+        .optional()?;
+    row.map(SignUp::try_from).transpose()
+}
+
 /// The newest sign-up of a client, whatever its state.
 pub async fn newest(conn: &mut Conn, env: EnvironmentId, client: ClientId) -> Result<Option<SignUp>> {
     let row: Option<Row> = sign_ups::table

@@ -1,7 +1,7 @@
 //! People. What belongs to them has files of its own.
 
 use crate::row::{at, at_or_never, corrupt, one_row, read, read_opt};
-use crate::schema::{deleted_users, email_addresses as emails, users};
+use crate::schema::{deleted_users, email_addresses as emails, phone_numbers as numbers, users};
 use crate::{Conn, Result, Tx};
 use anydb::{Any, Doc, Lock as _};
 use diesel::dsl::count_star;
@@ -241,10 +241,13 @@ pub async fn touch(tx: &mut Tx<'_>, env: EnvironmentId, id: UserId, when: Timest
     Ok(())
 }
 
-/// Deletes a person and the addresses; the id stays taken.
+/// Deletes a person, the addresses and the numbers; the id stays taken.
 pub async fn delete(tx: &mut Tx<'_>, env: EnvironmentId, id: UserId, now: Timestamp) -> Result<()> {
     let key = (env.to_string(), id.to_string());
     diesel::delete(emails::table.filter(emails::environment_id.eq(&key.0).and(emails::user_id.eq(&key.1))))
+        .execute(&mut **tx)
+        .await?;
+    diesel::delete(numbers::table.filter(numbers::environment_id.eq(&key.0).and(numbers::user_id.eq(&key.1))))
         .execute(&mut **tx)
         .await?;
     let hit = diesel::delete(users::table.find((key.0.clone(), key.1.clone()))).execute(&mut **tx).await?;
@@ -326,8 +329,12 @@ fn filtered<'a>(env: EnvironmentId, filter: &'a Filter) -> Boxed<'a> {
         query = query.filter(users::id.eq_any(owners));
     }
     if !filter.phone_numbers.is_empty() {
-        // Nobody has a phone number until phone numbers exist.
-        query = query.filter(users::id.eq(""));
+        let owners = numbers::table
+            .filter(
+                numbers::environment_id.eq(env.to_string()).and(numbers::phone_number.eq_any(&filter.phone_numbers)),
+            )
+            .select(numbers::user_id);
+        query = query.filter(users::id.eq_any(owners));
     }
     if !filter.usernames.is_empty() {
         let keys: Vec<String> = filter.usernames.iter().map(|u| u.to_ascii_lowercase()).collect();

@@ -5,6 +5,8 @@
 //! every answer was held against the OpenAPI documents.
 
 mod app;
+mod authenticator;
+mod authenticator_app;
 mod both;
 mod call;
 mod caller;
@@ -16,6 +18,7 @@ mod evidence;
 mod jar;
 mod logs;
 mod loud;
+mod passkeys;
 mod person;
 mod race;
 mod raw;
@@ -25,6 +28,8 @@ mod subset;
 
 pub use anydb::EngineKind;
 pub use app::TestApp;
+pub use authenticator::{Authenticator, Lie};
+pub use authenticator_app::AuthenticatorApp;
 pub use both::{Turn, run};
 pub use call::Call;
 pub use caller::Caller;
@@ -36,6 +41,7 @@ pub use environment::TestEnvironment;
 pub use jar::{Jar, SetCookie};
 pub use logs::logs;
 pub use outbound::fake::{Asked, Reply as Says, Stranger};
+pub use passkeys::{PasskeyChallenge, RP_ID};
 pub use person::{KnownUser, Named, SignedInUser};
 pub use race::race;
 pub use reply::Reply;

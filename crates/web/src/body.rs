@@ -18,6 +18,9 @@ use utoipa::ToSchema;
 /// The most that is read of a JSON body.
 pub const BODY_MAX: usize = 1024 * 1024;
 
+/// The most that is read of a page's form.
+const FORM_MAX: usize = 16 * 1024;
+
 /// The deepest nesting that is read.
 pub const DEPTH_MAX: usize = 64;
 
@@ -67,6 +70,47 @@ impl<T: FromForm + 'static> FromRequest for Body<T> {
             parse(object).map(Self)
         })
     }
+}
+
+/// A body that a page's own form may send as well (`application/x-www-form-urlencoded`).
+#[derive(Debug)]
+pub struct Posted<T>(pub T);
+
+impl<T: FromForm + 'static> FromRequest for Posted<T> {
+    type Error = ApiError;
+    type Future = LocalBoxFuture<'static, Result<Self, ApiError>>;
+
+    fn from_request(req: &HttpRequest, payload: &mut Payload) -> Self::Future {
+        let payload = payload.take();
+        after_caller(req, async move |req| {
+            let object = if is_form(req) { form(req, payload).await? } else { object(req, payload).await? };
+            parse(object).map(Self)
+        })
+    }
+}
+
+fn is_form(req: &HttpRequest) -> bool {
+    let sent = req.headers().get(CONTENT_TYPE).and_then(|value| value.to_str().ok()).unwrap_or_default();
+    let essence = sent.split(';').next().unwrap_or_default().trim();
+    essence.eq_ignore_ascii_case("application/x-www-form-urlencoded")
+}
+
+/// Reads a form as an object of texts; a name that comes twice is refused as in JSON.
+async fn form(req: &HttpRequest, payload: Payload) -> Result<Map<String, Value>, ApiError> {
+    if is_encoded(req) {
+        return Err(unsupported());
+    }
+    let bytes = bytes(req, payload, FORM_MAX).await?;
+    let mut object = Map::new();
+    for (name, value) in url::form_urlencoded::parse(&bytes) {
+        if value.contains('\0') {
+            return Err(ApiError::param(Kind::Invalid, code::PARAM_FORMAT_INVALID, &name));
+        }
+        if object.insert(name.into_owned(), Value::String(value.into_owned())).is_some() {
+            return Err(malformed());
+        }
+    }
+    Ok(object)
 }
 
 /// Reads the fields of an object, all problems at once.

@@ -4,6 +4,7 @@
 //! The secret kept here is actix and the two surfaces' habits: cookies, origins, tenant prefixes, status
 //! codes. A handler names its caller and its body as arguments and answers with a value or an [`ApiError`].
 
+mod accept;
 pub mod body;
 pub mod callers;
 pub mod cookies;
@@ -27,7 +28,8 @@ mod json;
 mod sample;
 mod state;
 
-pub use body::{Body, FromForm, Nothing};
+pub use accept::WantsHtml;
+pub use body::{Body, FromForm, Nothing, Posted};
 pub use callers::{Anyone, Device, DeviceToken, MaybeDevice, SecretKey, SignedIn};
 pub use cookies::Cookies;
 pub use error::{ApiError, ApiErrors, OrFault};

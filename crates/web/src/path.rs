@@ -1,13 +1,14 @@
 //! Ids in paths: one that is malformed names nothing, and is answered like one that is unknown.
 
 use crate::error::ApiError;
-use crate::state::after_caller;
+use crate::state::{RequestState, after_caller};
 use actix_web::dev::Payload;
 use actix_web::{FromRequest, HttpRequest};
 use domain::code::{self, Code};
+use domain::message::{EmailSlug, SmsSlug};
 use domain::{
-    ActorTokenId, ApiKeyId, ChallengeId, ClientId, EmailAddressId, Kind, SessionId, SignInId, SignInTokenId, SignUpId,
-    UserId,
+    ActorTokenId, ApiKeyId, ChallengeId, ClientId, EmailAddressId, Kind, PasskeyId, PhoneNumberId, SessionId, SignInId,
+    SignInTokenId, SignUpId, Surface, UserId,
 };
 use futures_util::future::LocalBoxFuture;
 use std::str::FromStr;
@@ -38,6 +39,8 @@ path_ids! {
     UserId "user_id" USER_NOT_FOUND;
     SessionId "session_id" SESSION_NOT_FOUND;
     EmailAddressId "email_address_id" EMAIL_NOT_FOUND;
+    PasskeyId "passkey_id" RESOURCE_NOT_FOUND;
+    PhoneNumberId "phone_number_id" PHONE_NOT_FOUND;
     SignInId "sign_in_id" SIGN_IN_NOT_FOUND;
     SignUpId "sign_up_id" SIGN_UP_NOT_FOUND;
     ChallengeId "challenge_id" CHALLENGE_NOT_FOUND;
@@ -45,6 +48,22 @@ path_ids! {
     ApiKeyId "api_key_id" RESOURCE_NOT_FOUND;
     SignInTokenId "sign_in_token_id" SIGN_IN_TOKEN_NOT_FOUND;
     ActorTokenId "actor_token_id" ACTOR_TOKEN_NOT_FOUND;
+}
+
+macro_rules! path_names {
+    ($($slug:ident $name:literal $code:ident;)*) => { $(
+        impl PathId for $slug {
+            const NAME: &'static str = $name;
+            const PREFIX: &'static str = "";
+            const CODE: Code = code::$code;
+        }
+    )* };
+}
+
+// Names out of a fixed list, the same in every environment.
+path_names! {
+    SmsSlug "sms_template_slug" SMS_TEMPLATE_NOT_FOUND;
+    EmailSlug "slug" EMAIL_TEMPLATE_NOT_FOUND;
 }
 
 /// An id of the path, by the name its type has there: `{user_id}` for a [`UserId`].
@@ -56,6 +75,14 @@ pub struct Id<T>(pub T);
 #[error("the route has no parameter `{0}`")]
 struct NoParameter(&'static str);
 
+/// What a surface says when nothing has an id: phone numbers have a code of their own on each.
+fn not_found<T: PathId>(surface: Surface) -> Code {
+    match (T::CODE, surface) {
+        (code::PHONE_NOT_FOUND, Surface::Bapi) => code::PHONE_NUMBER_NOT_FOUND,
+        (code, _) => code,
+    }
+}
+
 impl<T: PathId> FromRequest for Id<T> {
     type Error = ApiError;
     type Future = LocalBoxFuture<'static, Result<Self, ApiError>>;
@@ -63,7 +90,8 @@ impl<T: PathId> FromRequest for Id<T> {
     fn from_request(req: &HttpRequest, _: &mut Payload) -> Self::Future {
         after_caller(req, async |req| {
             let text = req.match_info().get(T::NAME).ok_or_else(|| ApiError::fault(NoParameter(T::NAME)))?;
-            let id = text.parse().map_err(|_| ApiError::refuse(Kind::NotFound, T::CODE))?;
+            let surface = RequestState::of(req)?.surface;
+            let id = text.parse().map_err(|_| ApiError::refuse(Kind::NotFound, not_found::<T>(surface)))?;
             Ok(Self(id))
         })
     }

@@ -54,18 +54,28 @@ pub struct Params {
     pairs: Vec<(String, String)>,
     /// What was read, for the cursor to be bound to.
     noted: Vec<(&'static str, String)>,
+    /// Names that came without a value.
+    blank: Vec<String>,
     problems: Vec<Problem>,
 }
 
 impl Params {
     /// Takes a query string apart; `name[]` is `name`, an empty value is an absent one.
     pub fn new(query: &str) -> Self {
-        let pairs = url::form_urlencoded::parse(query.as_bytes())
-            .take(PAIRS_MAX)
-            .filter(|(_, value)| !value.is_empty())
-            .map(|(name, value)| (name.strip_suffix("[]").unwrap_or(&name).to_owned(), value.into_owned()))
-            .collect();
-        Self { pairs, noted: Vec::new(), problems: Vec::new() }
+        let (mut pairs, mut blank) = (Vec::new(), Vec::new());
+        for (name, value) in url::form_urlencoded::parse(query.as_bytes()).take(PAIRS_MAX) {
+            let name = name.strip_suffix("[]").unwrap_or(&name).to_owned();
+            match value.is_empty() {
+                true => blank.push(name),
+                false => pairs.push((name, value.into_owned())),
+            }
+        }
+        Self { pairs, noted: Vec::new(), blank, problems: Vec::new() }
+    }
+
+    /// Whether a parameter came without a value, for those whose absence means something else.
+    pub fn is_blank(&self, name: &str) -> bool {
+        self.blank.iter().any(|blank| blank == name) && !self.pairs.iter().any(|(given, _)| given == name)
     }
 
     fn wrong(&mut self, name: &str, code: Code) {
@@ -205,11 +215,21 @@ impl Params {
     ///
     /// `orders` are the keys to order by; the first of them, descending, is the default.
     pub fn paging<K: Copy>(&mut self, list: &'static str, orders: &[(&'static str, K)]) -> Option<Paging<K>> {
+        self.paging_in(list, orders, Direction::Descending)
+    }
+
+    /// The same, for a list that runs this way by default.
+    pub fn paging_in<K: Copy>(
+        &mut self,
+        list: &'static str,
+        orders: &[(&'static str, K)],
+        default: Direction,
+    ) -> Option<Paging<K>> {
         let limit = self.clamped("limit", LIMIT_DEFAULT, 1, LIMIT_MAX);
         let has_offset = self.pairs.iter().any(|(name, _)| name == "offset");
         let offset = self.clamped("offset", 0, 0, i64::MAX);
         let cursor = self.single("cursor");
-        let order = self.order(orders);
+        let order = self.order(orders, default);
         if cursor.is_some() && has_offset {
             self.wrong("cursor", code::PARAM_FORMAT_INVALID);
             return None;
@@ -218,10 +238,10 @@ impl Params {
         Some(Paging::new(order, limit, offset, cursor, self.binding(list, name, order.direction)))
     }
 
-    fn order<K: Copy>(&mut self, orders: &[(&'static str, K)]) -> Option<(&'static str, Order<K>)> {
+    fn order<K: Copy>(&mut self, orders: &[(&'static str, K)], default: Direction) -> Option<(&'static str, Order<K>)> {
         let Some(text) = self.single("order_by") else {
             let (name, key) = *orders.first()?;
-            return Some((name, Order { key, direction: Direction::Descending }));
+            return Some((name, Order { key, direction: default }));
         };
         // An unescaped `+` arrives as a space.
         let (wanted, direction) = match text.strip_prefix('-') {

@@ -89,6 +89,8 @@ pub(crate) struct InstanceUpdateRequest {
     authentication_strategies: Option<settings::AuthenticationStrategies>,
     /// Whether a sign-up must accept the terms.
     require_legal_accepted: Option<bool>,
+    /// Short messages.
+    sms: Option<settings::SmsSettings>,
     /// How long the audit log is kept.
     audit_log_retention_days: Option<u32>,
     /// Browser origins that may call with cookies.

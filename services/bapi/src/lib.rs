@@ -1,7 +1,11 @@
 //! The backend API: routes, handlers and request bodies, nothing else.
 
+mod codes;
 mod emails;
 mod instance;
+mod message_templates;
+mod passkeys;
+mod phone_numbers;
 mod sessions;
 mod tickets;
 mod user_bodies;
@@ -13,9 +17,12 @@ use utoipa_actix_web::service_config::ServiceConfig;
 pub fn routes(app: &mut ServiceConfig<'_>) {
     app.configure(users::routes)
         .configure(emails::routes)
+        .configure(phone_numbers::routes)
         .configure(sessions::routes)
         .configure(tickets::routes)
-        .configure(instance::routes);
+        .configure(passkeys::routes)
+        .configure(instance::routes)
+        .configure(message_templates::routes);
 }
 
 /// The document of the surface, made from its routes.

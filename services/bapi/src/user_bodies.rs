@@ -2,7 +2,8 @@
 
 use crypto::Secret;
 use domain::text::{Metadata, Username, label, locale};
-use domain::{Email, Patch, Timestamp, code};
+use domain::{Email, Patch, Phone, Timestamp, code};
+use engine::phone_numbers;
 use engine::users::{MetadataChange, NewUser, PasswordInput, UserChange};
 use utoipa::ToSchema;
 use web::form::read;
@@ -35,10 +36,9 @@ pub(crate) struct UserCreateRequest {
     /// The addresses; all count as proven, the first is primary. `email_addresses` means the same.
     #[schema(value_type = Option<Vec<String>>)]
     email_address: Vec<Email>,
-    /// The phone numbers; none is taken before phone numbers exist.
+    /// The phone numbers with their country codes, in any spelling; all count as proven, the first is primary.
     #[schema(value_type = Option<Vec<String>>)]
-    #[expect(dead_code, reason = "documented; anything in it is refused while it is read")]
-    phone_number: (),
+    phone_number: Vec<Phone>,
     /// The password.
     #[schema(value_type = Option<String>, min_length = 8, max_length = 1024)]
     password: Option<Secret<String>>,
@@ -79,7 +79,8 @@ impl FromForm for UserCreateRequest {
         }
         let emails = if form.has("email_addresses") { "email_addresses" } else { "email_address" };
         let email_address = form.list(emails, 50, read::parsed(Email::parse)).optional().unwrap_or_default();
-        no_phone_numbers(form);
+        let phone_number =
+            form.list("phone_number", 50, read::parsed(phone_numbers::read)).optional().unwrap_or_default();
         let password = form.secret("password").optional();
         let password_digest = form.text("password_digest", 4096).optional();
         let password_hasher = form.text("password_hasher", 64).optional();
@@ -96,7 +97,7 @@ impl FromForm for UserCreateRequest {
             first_name,
             last_name,
             email_address,
-            phone_number: (),
+            phone_number,
             password,
             password_digest,
             password_hasher,
@@ -111,14 +112,6 @@ impl FromForm for UserCreateRequest {
     }
 }
 
-/// A number that cannot be kept is refused, never dropped.
-fn no_phone_numbers(form: &mut Form) {
-    let numbers = form.list("phone_number", 50, read::text(32)).optional().unwrap_or_default();
-    if !numbers.is_empty() {
-        form.wrong("phone_number", code::PARAM_UNKNOWN);
-    }
-}
-
 impl From<UserCreateRequest> for NewUser {
     fn from(body: UserCreateRequest) -> Self {
         Self {
@@ -127,6 +120,7 @@ impl From<UserCreateRequest> for NewUser {
             first_name: body.first_name,
             last_name: body.last_name,
             email_addresses: body.email_address,
+            phone_numbers: body.phone_number,
             password: PasswordInput {
                 password: body.password,
                 digest: body.password_digest,
@@ -162,10 +156,9 @@ pub(crate) struct UserUpdateRequest {
     /// The primary address: one of the person's, proven.
     #[schema(value_type = Option<String>)]
     primary_email_address_id: Patch<String>,
-    /// The primary number; only null before phone numbers exist.
+    /// The primary number: one of the person's, proven.
     #[schema(value_type = Option<String>)]
-    #[expect(dead_code, reason = "documented; anything in it is refused while it is read")]
-    primary_phone_number_id: (),
+    primary_phone_number_id: Patch<String>,
     /// A new password.
     #[schema(value_type = Option<String>, min_length = 8, max_length = 1024)]
     password: Option<Secret<String>>,
@@ -200,9 +193,7 @@ impl FromForm for UserUpdateRequest {
         let first_name = form.parse("first_name", name).patch();
         let last_name = form.parse("last_name", name).patch();
         let primary_email_address_id = form.text("primary_email_address_id", 64).patch();
-        if let Patch::Set(_) = form.text("primary_phone_number_id", 64).patch() {
-            form.wrong("primary_phone_number_id", code::PARAM_VALUE_INVALID);
-        }
+        let primary_phone_number_id = form.text("primary_phone_number_id", 64).patch();
         let password = form.secret("password").optional();
         let password_digest = form.text("password_digest", 4096).optional();
         let password_hasher = form.text("password_hasher", 64).optional();
@@ -218,7 +209,7 @@ impl FromForm for UserUpdateRequest {
             first_name,
             last_name,
             primary_email_address_id,
-            primary_phone_number_id: (),
+            primary_phone_number_id,
             password,
             password_digest,
             password_hasher,
@@ -240,6 +231,7 @@ impl From<UserUpdateRequest> for UserChange {
             first_name: body.first_name,
             last_name: body.last_name,
             primary_email_address_id: body.primary_email_address_id,
+            primary_phone_number_id: body.primary_phone_number_id,
             password: PasswordInput {
                 password: body.password,
                 digest: body.password_digest,
@@ -314,5 +306,21 @@ impl FromForm for VerifyPasswordRequest {
     fn from_form(form: &mut Form) -> Option<Self> {
         let password = form.secret("password").required();
         Some(Self { password: password? })
+    }
+}
+
+/// A code to check.
+#[derive(ToSchema)]
+#[serde(deny_unknown_fields)]
+pub(crate) struct VerifyTotpRequest {
+    /// The code: six digits, with or without spaces.
+    #[schema(min_length = 6, max_length = 8)]
+    pub(crate) code: String,
+}
+
+impl FromForm for VerifyTotpRequest {
+    fn from_form(form: &mut Form) -> Option<Self> {
+        let code = form.parse("code", |text| domain::user::totp_code(text).ok_or(())).required();
+        Some(Self { code: code? })
     }
 }

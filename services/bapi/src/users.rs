@@ -1,6 +1,8 @@
 //! People.
 
-use crate::user_bodies::{LockRequest, MetadataRequest, UserCreateRequest, UserUpdateRequest, VerifyPasswordRequest};
+use crate::user_bodies::{
+    LockRequest, MetadataRequest, UserCreateRequest, UserUpdateRequest, VerifyPasswordRequest, VerifyTotpRequest,
+};
 use actix_web::http::StatusCode;
 use actix_web::web::{Data, Json};
 use actix_web::{delete, get, patch, post};
@@ -8,7 +10,7 @@ use api::{Page, TotalCount, Verified};
 use domain::environment::Environment;
 use domain::user::Person;
 use domain::{Context, Email, UserId};
-use engine::{Engine, UserFilter, UserKey, images, users};
+use engine::{Engine, UserFilter, UserKey, images, phone_numbers, totp, users};
 use utoipa::IntoParams;
 use utoipa_actix_web::service_config::ServiceConfig;
 use web::query::SEARCH_MAX;
@@ -31,7 +33,9 @@ pub(crate) fn routes(app: &mut ServiceConfig<'_>) {
         .service(unban_user)
         .service(lock_user)
         .service(unlock_user)
-        .service(verify_password);
+        .service(verify_password)
+        .service(verify_totp)
+        .service(delete_user_mfa);
 }
 
 /// Which people are meant: OR inside one filter, AND across them.
@@ -41,7 +45,7 @@ struct UserQuery {
     /// Has one of these addresses.
     #[param(value_type = Option<Vec<String>>)]
     email_address: Vec<Email>,
-    /// Has one of these phone numbers.
+    /// Has one of these phone numbers, in any spelling with the country code.
     #[param(value_type = Option<Vec<String>>)]
     phone_number: Vec<String>,
     /// Has one of these user names.
@@ -68,10 +72,17 @@ fn any_text(text: &str) -> Result<String, std::convert::Infallible> {
     Ok(text.trim().to_owned())
 }
 
+/// A number in its one form; what is none is nobody's.
+fn any_number(text: &str) -> Result<String, std::convert::Infallible> {
+    // An unescaped `+` arrives as a space, which is trimmed.
+    let read = phone_numbers::read(text).or_else(|_| phone_numbers::read(&format!("+{text}")));
+    Ok(read.map_or_else(|_| text.to_owned(), |number| number.to_string()))
+}
+
 impl FromQuery for UserQuery {
     fn from_query(params: &mut Params) -> Option<Self> {
         let email_address = params.all("email_address", Email::parse);
-        let phone_number = params.all("phone_number", any_text);
+        let phone_number = params.all("phone_number", any_number);
         let username = params.all("username", any_text);
         let user_id = params.all("user_id", any_text);
         let external_id = params.all("external_id", any_text);
@@ -280,4 +291,28 @@ async fn verify_password(
 ) -> Result<Json<Verified>, ApiError> {
     let verified = users::verify_password(&engine, &caller.cx, id, asked.password).await?;
     Ok(Json(Verified { verified }))
+}
+
+/// Says whether a code is one of the person's authenticator app; a right one is used up, as at a sign-in.
+#[utoipa::path(request_body = VerifyTotpRequest, responses((status = 200, body = Verified), ApiErrors))]
+#[post("/v1/users/{user_id}/verify-totp")]
+async fn verify_totp(
+    caller: SecretKey,
+    engine: Data<Engine>,
+    Id(id): Id<UserId>,
+    Body(asked): Body<VerifyTotpRequest>,
+) -> Result<Json<Verified>, ApiError> {
+    let verified = totp::verify(&engine, &caller.cx, id, asked.code).await?;
+    Ok(Json(Verified { verified }))
+}
+
+/// Takes every second factor away: the authenticator app, the backup codes, and numbers out of that service.
+#[utoipa::path(responses((status = 200, body = api::User), ApiErrors))]
+#[delete("/v1/users/{user_id}/mfa")]
+async fn delete_user_mfa(
+    caller: SecretKey,
+    engine: Data<Engine>,
+    Id(id): Id<UserId>,
+) -> Result<Json<api::User>, ApiError> {
+    Ok(body(&users::remove_second_factors(&engine, &caller.cx, id).await?, &caller.env, &caller.cx))
 }

@@ -1,10 +1,12 @@
 //! The bodies of challenges, alike under every parent.
 
+use crate::passkeys::PasskeyAssertion;
 use crypto::Secret;
 use domain::Timestamp;
 use domain::challenge::Challenge;
 use domain::strategy::Strategy;
 use engine::sign_in::{Answer, Prepare};
+use serde_json::{Map, Value};
 use std::fmt::Display;
 use utoipa::ToSchema;
 use web::{ApiError, Bucket, By, Form, FromForm, Limiter};
@@ -28,7 +30,7 @@ pub(crate) struct ChallengeCreateRequest {
     /// The number to send to.
     phone_number_id: Option<String>,
     /// Where a link lands.
-    redirect_url: Option<String>,
+    pub(crate) redirect_url: Option<String>,
     /// Where a sign-in elsewhere lands.
     #[expect(dead_code, reason = "documented and checked; no strategy of this release reads it")]
     redirect_url_complete: Option<String>,
@@ -65,7 +67,7 @@ impl FromForm for ChallengeCreateRequest {
 impl ChallengeCreateRequest {
     /// What is asked for, and the answer when it is at hand.
     pub(crate) fn taken_apart(self) -> (Prepare, Option<Answer>) {
-        let answer = Answer { code: self.code, password: self.password, ticket: self.ticket };
+        let answer = Answer { code: self.code, password: self.password, ticket: self.ticket, ..Answer::default() };
         let at_hand = answer.code.is_some() || answer.password.is_some() || answer.ticket.is_some();
         let wanted = Prepare {
             strategy: self.strategy,
@@ -79,7 +81,8 @@ impl ChallengeCreateRequest {
 
 impl From<ChallengeAnswerRequest> for Answer {
     fn from(body: ChallengeAnswerRequest) -> Self {
-        Self { code: body.code, password: body.password, ticket: body.ticket }
+        let assertion = body.assertion.map(Value::Object);
+        Self { code: body.code, password: body.password, ticket: body.ticket, assertion }
     }
 }
 
@@ -95,6 +98,9 @@ pub(crate) struct ChallengeAnswerRequest {
     /// The ticket, for `ticket`.
     #[schema(value_type = Option<String>)]
     pub(crate) ticket: Option<Secret<String>>,
+    /// What the browser's authenticator gave, for `passkey`.
+    #[schema(value_type = Option<PasskeyAssertion>)]
+    assertion: Option<Map<String, Value>>,
 }
 
 impl FromForm for ChallengeAnswerRequest {
@@ -102,7 +108,8 @@ impl FromForm for ChallengeAnswerRequest {
         let password = form.secret("password").optional();
         let code = form.text("code", 64).optional();
         let ticket = form.secret("ticket").optional();
-        Some(Self { password, code, ticket })
+        let assertion = form.object("assertion").optional();
+        Some(Self { password, code, ticket, assertion })
     }
 }
 

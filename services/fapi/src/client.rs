@@ -1,10 +1,11 @@
 //! The browser itself.
 
-use crate::answers::device;
+use crate::answers::{device, hand_over};
 use actix_web::web::{Data, Json};
 use actix_web::{delete, get, put};
 use api::Envelope;
-use engine::{Engine, clients};
+use domain::{Refusal, Verdict};
+use engine::{Engine, clients, handshake};
 use utoipa_actix_web::service_config::ServiceConfig;
 use web::{ApiError, ApiErrors, Bucket, By, Cookies, Device, Limiter, MaybeDevice, OrFault};
 
@@ -30,7 +31,22 @@ async fn get_client(
         limiter.take(Bucket::ClientCreate, By::Peer)?;
     }
     let client = device(&engine, &caller, &cookies).await?;
-    Ok(Json(clients::visit(&engine, &caller.cx, &caller.env, client).await?))
+    let id = client.id;
+    let shown = clients::visit(&engine, &caller.cx, &caller.env, client).await?;
+    if shown.sign_in.is_none() && shown.sign_up.is_none() {
+        return Ok(Json(shown));
+    }
+    // A link that was confirmed in another browser: the session begins here.
+    match handshake::collect(&engine, &caller.cx, id).await {
+        Ok(Some(begun)) => {
+            hand_over(&engine, &caller.cx, &caller.env, &cookies, Some(&begun)).await?;
+            Ok(Json(clients::show(&engine, &caller.cx, &caller.env, id).await?))
+        }
+        Ok(None) => Ok(Json(shown)),
+        Err(error) if error.verdict() == Verdict::Fault => Err(error.into()),
+        // Banned since, or signed in already: it is said to whoever answers the challenge.
+        Err(_) => Ok(Json(shown)),
+    }
 }
 
 /// Makes a new client; the live sessions of the old one end.

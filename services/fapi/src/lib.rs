@@ -5,8 +5,13 @@ mod challenges;
 mod client;
 mod emails;
 mod environment;
+mod handshake;
+mod handshake_page;
 mod images;
 mod me;
+mod passkeys;
+mod phone_numbers;
+mod second_factors;
 mod sessions;
 mod sign_ins;
 mod sign_ups;
@@ -20,11 +25,15 @@ pub fn routes(app: &mut ServiceConfig<'_>) {
     app.configure(sessions::routes)
         .configure(environment::routes)
         .configure(client::routes)
+        .configure(handshake::routes)
         .configure(sign_ins::routes)
         .configure(sign_ups::routes)
         .configure(me::routes)
         .configure(images::routes)
         .configure(emails::routes)
+        .configure(second_factors::routes)
+        .configure(passkeys::routes)
+        .configure(phone_numbers::routes)
         .configure(well_known::routes);
 }
 

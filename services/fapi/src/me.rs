@@ -2,7 +2,7 @@
 
 use crate::answers::{Written, written};
 use actix_web::web::{Data, Json};
-use actix_web::{get, patch, post};
+use actix_web::{delete, get, patch, post};
 use api::Envelope;
 use crypto::Secret;
 use domain::Patch;
@@ -10,10 +10,16 @@ use domain::text::{Metadata, Username, label, locale};
 use engine::{Engine, me, sessions};
 use utoipa::ToSchema;
 use utoipa_actix_web::service_config::ServiceConfig;
-use web::{ApiError, ApiErrors, Body, Form, FromForm, OrFault, SignedIn};
+use web::{ApiError, ApiErrors, Body, Cookies, Form, FromForm, OrFault, SignedIn};
 
 pub(crate) fn routes(app: &mut ServiceConfig<'_>) {
-    app.service(get_me).service(update_me).service(change_my_password).service(list_my_sessions);
+    app.service(get_me)
+        .service(update_me)
+        .service(delete_me)
+        .service(delete_myself)
+        .service(change_my_password)
+        .service(remove_my_password)
+        .service(list_my_sessions);
 }
 
 /// Shows the signed-in person.
@@ -108,6 +114,83 @@ async fn change_my_password(
     let person = me::change_password(&engine, &caller.cx, &caller.env, &caller.session, change).await?;
     let response = api::User::for_fapi(&person, &caller.env.settings, caller.cx.now);
     written(&engine, &caller.cx, &caller.env, caller.client_id, response).await
+}
+
+/// The password that is to be removed.
+#[derive(ToSchema)]
+#[serde(deny_unknown_fields)]
+pub(crate) struct RemovePassword {
+    /// The one that is set.
+    #[schema(value_type = String)]
+    current_password: Secret<String>,
+}
+
+impl FromForm for RemovePassword {
+    fn from_form(form: &mut Form) -> Option<Self> {
+        let current_password = form.secret("current_password").required();
+        Some(Self { current_password: current_password? })
+    }
+}
+
+/// Removes the password, where the person has another way to sign in.
+#[utoipa::path(request_body = RemovePassword, responses((status = 200, body = Envelope<api::User>), ApiErrors), security(("session" = []), ("session_cookie" = []), ("client" = [])))]
+#[delete("/v1/me/password")]
+async fn remove_my_password(
+    caller: SignedIn,
+    engine: Data<Engine>,
+    Body(body): Body<RemovePassword>,
+) -> Written<api::User> {
+    me::require_fresh(&caller.session, &caller.user, caller.cx.now)?;
+    let person = me::remove_password(&engine, &caller.cx, &caller.env, &caller.session, body.current_password).await?;
+    let response = api::User::for_fapi(&person, &caller.env.settings, caller.cx.now);
+    written(&engine, &caller.cx, &caller.env, caller.client_id, response).await
+}
+
+/// The deletion of one's own account.
+#[derive(ToSchema)]
+#[serde(deny_unknown_fields)]
+pub(crate) struct DeleteMyself {
+    /// The person's own id, if anything.
+    confirmation: Option<String>,
+}
+
+impl FromForm for DeleteMyself {
+    fn from_form(form: &mut Form) -> Option<Self> {
+        let confirmation = form.text("confirmation", 64).optional();
+        Some(Self { confirmation })
+    }
+}
+
+/// Deletes the person's own account; shows what it was.
+#[utoipa::path(request_body = DeleteMyself, responses((status = 200, body = Envelope<api::User>), ApiErrors), security(("session" = []), ("session_cookie" = []), ("client" = [])))]
+#[delete("/v1/me")]
+async fn delete_me(
+    caller: SignedIn,
+    engine: Data<Engine>,
+    cookies: Cookies,
+    Body(body): Body<DeleteMyself>,
+) -> Written<api::User> {
+    leave(caller, &engine, &cookies, body).await
+}
+
+/// Deletes the person's own account; shows what it was.
+#[utoipa::path(request_body = DeleteMyself, responses((status = 200, body = Envelope<api::User>), ApiErrors), security(("session" = []), ("session_cookie" = []), ("client" = [])))]
+#[post("/v1/me/delete-self")]
+async fn delete_myself(
+    caller: SignedIn,
+    engine: Data<Engine>,
+    cookies: Cookies,
+    Body(body): Body<DeleteMyself>,
+) -> Written<api::User> {
+    leave(caller, &engine, &cookies, body).await
+}
+
+async fn leave(caller: SignedIn, engine: &Engine, cookies: &Cookies, body: DeleteMyself) -> Written<api::User> {
+    me::require_fresh(&caller.session, &caller.user, caller.cx.now)?;
+    let person = me::delete(engine, &caller.cx, &caller.env, &caller.user, body.confirmation.as_deref()).await?;
+    cookies.clear_session();
+    let response = api::User::for_fapi(&person, &caller.env.settings, caller.cx.now);
+    written(engine, &caller.cx, &caller.env, caller.client_id, response).await
 }
 
 /// Lists the person's live sessions on every device.

@@ -6,7 +6,6 @@ use actix_web::web::{Data, Json};
 use actix_web::{get, post};
 use api::Envelope;
 use crypto::Secret;
-use domain::identifier::Identifier;
 use domain::{ChallengeId, SignInId};
 use engine::captcha::{self, Attempt, Brought};
 use engine::{Engine, sign_in};
@@ -101,7 +100,7 @@ async fn create_sign_in(
     limiter.take(Bucket::SignInCreate, By::Peer)?;
     let (cx, env) = (&caller.cx, &caller.env);
     if let (Some(strategy), Some(text)) = (&body.strategy, &body.identifier)
-        && let Some(identifier) = Identifier::parse(text, env.settings.email_rules())
+        && let Some(identifier) = sign_in::identifier(&env.settings, text)
     {
         count_sending(&limiter, strategy, Some(&identifier.canonical))?;
     }

@@ -6,6 +6,7 @@ use actix_web::web::{Data, Json};
 use actix_web::{get, patch, post};
 use api::Envelope;
 use crypto::Secret;
+use domain::strategy::Strategy;
 use domain::text::{Metadata, Username, label};
 use domain::{ChallengeId, Email, SignUpId};
 use engine::captcha::{self, Attempt, Brought};
@@ -31,7 +32,8 @@ pub(crate) struct UpdateSignUp {
     /// The address.
     #[schema(value_type = Option<String>, format = "email", max_length = 254)]
     email_address: Option<Email>,
-    /// The phone number.
+    /// The phone number with its country code, in any spelling.
+    #[schema(max_length = 32)]
     phone_number: Option<String>,
     /// The user name.
     #[schema(value_type = Option<String>, min_length = 4, max_length = 64)]
@@ -49,7 +51,6 @@ pub(crate) struct UpdateSignUp {
     #[schema(value_type = Option<api::Metadata>)]
     unsafe_metadata: Option<Metadata>,
     /// Whether the terms were accepted.
-    #[expect(dead_code, reason = "documented and checked; read when an environment asks for it")]
     legal_accepted: Option<bool>,
 }
 
@@ -86,6 +87,7 @@ impl From<UpdateSignUp> for sign_up::Fields {
             last_name: body.last_name,
             password: body.password,
             unsafe_metadata: body.unsafe_metadata,
+            legal_accepted: body.legal_accepted,
             ticket: None,
             transfer: false,
         }
@@ -181,10 +183,13 @@ async fn get_sign_up(
 async fn update_sign_up(
     caller: Device,
     engine: Data<Engine>,
+    limiter: Limiter,
     cookies: Cookies,
     Id(id): Id<SignUpId>,
     Body(body): Body<UpdateSignUp>,
 ) -> Written<api::SignUp> {
+    // Each may cost a hash, and may tell that a user name is taken.
+    limiter.take(Bucket::SignUpCreate, By::Peer)?;
     let (cx, env, client) = (&caller.cx, &caller.env, caller.client.id);
     let moved = sign_up::update(&engine, cx, env, client, id, body.into()).await?;
     hand_over(&engine, cx, env, &cookies, moved.begun.as_ref()).await?;
@@ -205,10 +210,13 @@ async fn create_sign_up_challenge(
 ) -> Written<api::Challenge> {
     limiter.take(Bucket::ChallengeCreate, By::Id(&id))?;
     let (cx, env, client) = (&caller.cx, &caller.env, caller.client.id);
-    let email = sign_up::find(&engine, cx, client, id).await?.email_address;
-    let canonical = email.map(|email| env.settings.canonical(&email));
-    count_sending(&limiter, &body.strategy, canonical.as_ref().map(|c| c as &dyn Display))?;
-    let mut moved = sign_up::prepare(&engine, cx, client, id, &body.strategy).await?;
+    let staged = sign_up::find(&engine, cx, client, id).await?;
+    let to = match Strategy::parse(&body.strategy) {
+        Some(strategy) if strategy.is_texted() => staged.phone_number.map(|number| number.to_string()),
+        _ => staged.email_address.map(|email| env.settings.canonical(&email)),
+    };
+    count_sending(&limiter, &body.strategy, to.as_ref().map(|to| to as &dyn Display))?;
+    let mut moved = sign_up::prepare(&engine, cx, client, id, &body.strategy, body.redirect_url).await?;
     if let (Some(issued), Some(code)) = (&moved.challenge, body.code) {
         moved = sign_up::answer(&engine, cx, client, id, issued.id, Some(code)).await?;
         hand_over(&engine, cx, env, &cookies, moved.begun.as_ref()).await?;

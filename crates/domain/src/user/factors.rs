@@ -87,6 +87,8 @@ pub struct FactorSummary {
     pub phone_verified: bool,
     /// A phone number is the second factor that is offered first.
     pub phone_is_default: bool,
+    /// There is a primary address, and it was not proven.
+    pub email_unproven: bool,
     /// How many passkeys there are; 255 is that many or more.
     pub passkeys: u8,
 }
@@ -128,8 +130,15 @@ impl FactorSummary {
 
     /// The form it is stored in.
     pub fn bits(self) -> i64 {
-        let flags =
-            [self.totp, self.backup_code, self.phone_code, self.phone_verified, self.phone_is_default].into_iter();
+        let flags = [
+            self.totp,
+            self.backup_code,
+            self.phone_code,
+            self.phone_verified,
+            self.phone_is_default,
+            self.email_unproven,
+        ]
+        .into_iter();
         let low = flags.enumerate().fold(0, |bits, (i, on)| bits | i64::from(on) << i);
         low | i64::from(self.passkeys) << 8
     }
@@ -143,6 +152,7 @@ impl FactorSummary {
             phone_code: flag(2),
             phone_verified: flag(3),
             phone_is_default: flag(4),
+            email_unproven: flag(5),
             passkeys: u8::try_from(bits >> 8 & 0xff).unwrap_or(u8::MAX),
         }
     }
@@ -157,6 +167,7 @@ impl Person {
             phone_code: self.phone_numbers.iter().any(PhoneNumber::is_second_factor),
             phone_verified: self.phone_numbers.iter().any(|p| p.verified),
             phone_is_default: self.phone_numbers.iter().any(|p| p.is_second_factor() && p.default_second_factor),
+            email_unproven: self.primary_email().is_some_and(|a| !a.verified),
             passkeys: u8::try_from(self.passkeys.len()).unwrap_or(u8::MAX),
         }
     }
@@ -255,7 +266,7 @@ mod tests {
 
     #[test]
     fn a_summary_reads_back_as_itself() {
-        for bits in 0..32 {
+        for bits in 0..64 {
             let summary = FactorSummary { passkeys: 7, ..FactorSummary::from_bits(bits) };
             assert_eq!(FactorSummary::from_bits(summary.bits()), summary);
         }

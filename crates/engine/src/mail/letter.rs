@@ -34,6 +34,11 @@ pub enum Letter {
         /// Where people sign in.
         action_url: String,
     },
+    /// Somebody tried to sign up with an address that has an account; the link lets them sign in instead.
+    AccountExistsLink {
+        /// Where the link leads; it holds a ticket.
+        action_url: Secret<String>,
+    },
     /// The password was changed.
     PasswordChanged,
     /// The password was removed.
@@ -104,7 +109,7 @@ impl Letter {
             Self::VerificationCode { .. } => "verification_code",
             Self::ResetPasswordCode { .. } => "reset_password_code",
             Self::MagicLink { .. } => "magic_link",
-            Self::AccountExists { .. } => "account_exists",
+            Self::AccountExists { .. } | Self::AccountExistsLink { .. } => "account_exists",
             Self::PasswordChanged => "password_changed",
             Self::PasswordRemoved => "password_removed",
             Self::PrimaryEmailAddressChanged => "primary_email_address_changed",
@@ -126,7 +131,9 @@ impl Letter {
             Self::VerificationCode { code, .. } | Self::ResetPasswordCode { code, .. } => {
                 Shown { code: Some(code.expose().clone()), ..nothing }
             }
-            Self::MagicLink { action_url, .. } => Shown { link: Some(action_url.expose().clone()), ..nothing },
+            Self::MagicLink { action_url, .. } | Self::AccountExistsLink { action_url } => {
+                Shown { link: Some(action_url.expose().clone()), ..nothing }
+            }
             Self::Invitation(invite) | Self::OrganizationInvitation(invite) => {
                 Shown { link: Some(invite.action_url.expose().clone()), ..nothing }
             }
@@ -158,6 +165,7 @@ impl Letter {
                 json!({ "action_url": action_url.expose(), "ttl_minutes": minutes(*ttl) })
             }
             Self::AccountExists { action_url } => json!({ "action_url": action_url }),
+            Self::AccountExistsLink { action_url } => json!({ "action_url": action_url.expose() }),
             Self::Invitation(invite) | Self::OrganizationInvitation(invite) => invite.variables(),
             Self::OrganizationInvitationAccepted { organization, email, first_name, last_name } => json!({
                 "organization": { "name": organization },
@@ -183,4 +191,79 @@ impl Invite {
 /// Whole minutes, never none of them.
 fn minutes(ttl: Duration) -> u64 {
     (ttl.as_secs() / 60).max(1)
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+    use crate::messages::Forms;
+    use domain::EnvironmentId;
+    use domain::id::NewId;
+
+    fn letters() -> Vec<Letter> {
+        let secret = |text: &str| Secret::new(text.to_owned());
+        let ttl = Duration::from_secs(600);
+        let invite = |inviter| Invite {
+            action_url: secret("https://acme.example/?ticket=t1"),
+            inviter,
+            organization: Some("Example Ltd".into()),
+            role: None,
+            expires_at: None,
+        };
+        vec![
+            Letter::VerificationCode { code: secret("135790"), ttl },
+            Letter::ResetPasswordCode { code: secret("135790"), ttl },
+            Letter::MagicLink { action_url: secret("https://acme.example/?ticket=t1"), ttl },
+            Letter::AccountExists { action_url: "https://acme.example/sign-in".into() },
+            Letter::PasswordChanged,
+            Letter::PasswordRemoved,
+            Letter::PrimaryEmailAddressChanged,
+            Letter::PasskeyAdded,
+            Letter::PasskeyRemoved,
+            Letter::TotpEnabled,
+            Letter::MfaDisabled,
+            Letter::BackupCodesGenerated,
+            Letter::AccountLocked,
+            Letter::Invitation(invite(None)),
+            Letter::OrganizationInvitation(invite(Some(Inviter { name: None, email: "bob@example.com".into() }))),
+            Letter::OrganizationInvitationAccepted {
+                organization: "Example Ltd".into(),
+                email: "ann@example.com".into(),
+                first_name: None,
+                last_name: None,
+            },
+        ]
+    }
+
+    #[test]
+    fn every_letter_becomes_a_mail_that_shows_what_it_is_for() {
+        let now = Timestamp::from_millis(1_795_338_300_000);
+        let cx = Context {
+            user_agent: Some("Mozilla/5.0 (X11; Linux x86_64; rv:140.0) Gecko/20100101 Firefox/140.0".into()),
+            ..Context::system(EnvironmentId::new(now, [1; 10]), now)
+        };
+        let letters = letters();
+        assert_eq!(letters.len(), domain::message::EmailSlug::ALL.len());
+        for letter in &letters {
+            let slug = letter.slug().parse().expect("a letter has a slug");
+            let mut values = letter.variables(&cx);
+            values.insert("app".into(), json!({ "name": "Acme", "support_email": null }));
+            let parts = Forms::default().email(slug, &values).expect("our own texts can be made");
+            for text in [&parts.html, &parts.text] {
+                let shown = letter.shown();
+                for secret in shown.code.iter().chain(&shown.link) {
+                    assert!(text.contains(secret.as_str()), "{slug} does not show {secret}: {text}");
+                }
+                let is_notice = values.len() == 2;
+                assert!(!is_notice || text.contains("Acme"), "{slug}: {text}");
+            }
+            let holes = ["  ", " .", " ,"].iter().any(|hole| parts.text.contains(hole));
+            assert!(!holes, "{slug} has a hole: {}", parts.text);
+        }
+        let link = letters[2].variables(&cx);
+        assert_eq!(
+            link["request"],
+            json!({ "device": "Firefox on Linux", "city": "", "time": "22 November 2026, 09:05 UTC" })
+        );
+    }
 }

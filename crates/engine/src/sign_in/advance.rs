@@ -3,13 +3,13 @@
 use super::SignInError;
 use crate::guesses::{self, Purpose};
 use crate::sessions::{self, Begun};
-use domain::Context;
 use domain::client::Client;
 use domain::environment::Environment;
 use domain::session::Factors;
 use domain::sign_in::{FirstProof, SignIn, SignInStatus};
 use domain::strategy::Strategy;
 use domain::user::Person;
+use domain::{Context, PhoneNumberId};
 use storage::Tx;
 
 /// Takes a first factor that was proven just now. The client's, the sign-in's and the person's rows are held.
@@ -23,6 +23,12 @@ pub(super) async fn first(
     proof: FirstProof,
 ) -> Result<Option<Begun>, SignInError> {
     admit(cx, person)?;
+    // A number that is all there is for the second step would be both of them.
+    let begins =
+        |id: PhoneNumberId| person.phone_numbers.iter().any(|n| n.id == id && person.is_first_factor_number(n));
+    if proof.number.is_some_and(|id| !begins(id)) {
+        return Err(SignInError::Strategy);
+    }
     let resets = proof.strategy == Strategy::ResetPasswordEmailCode;
     sign_in.prove_first(person.user.id, proof, cx.now);
     if resets {
@@ -31,6 +37,38 @@ pub(super) async fn first(
         return Ok(None);
     }
     after_first(tx, cx, env, client, sign_in, person, false).await
+}
+
+/// Notes a first factor that was proven in another browser. The session begins when the client comes for it: only
+/// then there is somebody to give its new secret to.
+pub(super) async fn elsewhere(
+    tx: &mut Tx<'_>,
+    cx: &Context,
+    sign_in: &mut SignIn,
+    person: &Person,
+    proof: FirstProof,
+) -> Result<(), SignInError> {
+    admit(cx, person)?;
+    sign_in.prove_first(person.user.id, proof, cx.now);
+    if !person.second_factors_after(sign_in.first_number()).is_empty() {
+        sign_in.go_on(SignInStatus::NeedsSecondFactor, cx.now);
+    }
+    Ok(storage::sign_ins::save(tx, cx.env, sign_in).await?)
+}
+
+/// Takes a first factor that was proven just now and is as good as two.
+pub(super) async fn both(
+    tx: &mut Tx<'_>,
+    cx: &Context,
+    env: &Environment,
+    client: &mut Client,
+    sign_in: &mut SignIn,
+    person: &mut Person,
+    proof: FirstProof,
+) -> Result<Option<Begun>, SignInError> {
+    admit(cx, person)?;
+    sign_in.prove_first(person.user.id, proof, cx.now);
+    after_first(tx, cx, env, client, sign_in, person, true).await
 }
 
 /// Goes on after the first factor, and a new password where one was due. `satisfied` says that the first factor was

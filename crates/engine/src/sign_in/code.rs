@@ -1,10 +1,10 @@
 //! Sign-in by a code from the mailbox.
 
-use super::{Moved, SignInError, advance, awaits_first_factor, hold};
-use crate::challenges;
+use super::{Moved, SignInError, advance, awaits_first_factor, hold, let_go, new_password};
+use crate::challenges::{self, Wrong};
 use crate::guesses::{self, Purpose};
-use crate::{Engine, people, sessions, tenancy};
-use domain::challenge::Parent;
+use crate::{Engine, people, tenancy};
+use domain::challenge::{NotAnswerable, Parent};
 use domain::sign_in::FirstProof;
 use domain::strategy::Strategy;
 use domain::{ChallengeId, ClientId, Context, SignInId};
@@ -56,25 +56,27 @@ pub(super) async fn answer(
             };
             let looked = challenges::answer_code(tx, cx, &tenant, &mut challenge, &identity, purpose, &code).await?;
             if let Err(wrong) = looked {
+                let_go(tx, cx, &mut sign_in, &challenge).await?;
                 // A failed answer is kept: the transaction commits.
                 return Ok(Err(wrong.into()));
             }
             // The address changed hands between the code and its answer: the code proves nothing of the new owner.
             let owns = |p: &domain::user::Person| p.email_addresses.iter().any(|a| a.canonical == canonical);
             let mut person = person.filter(owns).ok_or(SignInError::Unknown)?;
-            if let Some(address) = person.email_addresses.iter_mut().find(|a| a.canonical == canonical && !a.verified) {
-                // The person's own primary address, proven by this very answer.
-                address.verified = true;
-                address.updated_at = cx.now;
-                let address = address.clone();
-                if !is_known_device {
-                    // Whoever was here before had not proven the mailbox: what they left opens nothing any more.
-                    person.user.password_digest = None;
-                    sessions::revoke_all(tx, cx, &tenant.env.settings, person.user.id, None).await?;
-                }
-                people::drop_squatters(tx, cx, &address).await?;
-                storage::email_addresses::save(tx, cx.env, &address).await?;
-                people::save(tx, cx, &tenant.env.settings, &mut person).await?;
+            let resets = challenge.strategy == Strategy::ResetPasswordEmailCode;
+            if resets && challenge.state != Some(new_password::mark(&tenant, &person)) {
+                // The password was changed after the code was sent: the reset is over.
+                challenge.void(cx.now);
+                storage::challenges::save(tx, cx.env, &challenge).await?;
+                let_go(tx, cx, &mut sign_in, &challenge).await?;
+                return Ok(Err(Wrong::Over(NotAnswerable::Expired).into()));
+            }
+            // The person's own primary address, proven by this very answer.
+            let settings = &tenant.env.settings;
+            people::take_over(tx, cx, settings, &mut person, &canonical, is_known_device).await?;
+            if resets {
+                challenge.state = Some(new_password::mark(&tenant, &person));
+                storage::challenges::save(tx, cx.env, &challenge).await?;
             }
             let proof = FirstProof { strategy: challenge.strategy, at: cx.now, number: None };
             let begun = advance::first(tx, cx, &tenant.env, &mut client, &mut sign_in, &mut person, proof).await?;

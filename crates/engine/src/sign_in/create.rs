@@ -52,7 +52,7 @@ pub async fn create(
     let strategy = input.strategy.as_deref().map(|s| Strategy::parse(s).ok_or(SignInError::Strategy)).transpose()?;
     let identifier = match input.identifier.as_deref() {
         None => None,
-        Some(text) => Some(Identifier::parse(text, settings.email_rules()).ok_or(SignInError::Identifier)?),
+        Some(text) => Some(people::identifier(settings, text).ok_or(SignInError::Identifier)?),
     };
     if identifier.as_ref().is_some_and(|i| !settings.supported_identifiers().contains(&i.kind)) {
         return Err(SignInError::Identifier);
@@ -85,7 +85,7 @@ pub async fn create(
             };
             let person = person_of(tx, &tenant.env, &sign_in).await?;
             let Some(strategy) = strategy else { return Ok(Moved { sign_in, person, challenge: None, begun: None }) };
-            if sign_in.identifier.is_none() && !tenant.env.settings.identifying_factors().contains(&strategy) {
+            if sign_in.identifier.is_none() && strategy != Strategy::Passkey {
                 return Err(SignInError::Missing("identifier"));
             }
             let wanted = Prepare { redirect_url: redirect_url.clone(), ..Prepare::default() };

@@ -1,6 +1,6 @@
 //! Sign-in by password: the try is counted, the hash is checked with no transaction open, the outcome is written.
 
-use super::{Moved, SignInError, advance, awaits_first_factor, hold};
+use super::{Moved, SignInError, advance, awaits_first_factor, hold, let_go};
 use crate::challenges::{self, Tries};
 use crate::guesses::{self, Purpose};
 use crate::{Engine, passwords, people, tenancy};
@@ -43,7 +43,7 @@ pub(super) async fn answer(
         (true, Some(user), Some(digest)) => {
             take(engine, cx, client, id, challenge, user, digest, reserved.identity).await?
         }
-        _ => return refuse(engine, cx, id, challenge, reserved.user, reserved.identity).await,
+        _ => return refuse(engine, cx, (client, id), challenge, reserved.user, reserved.identity).await,
     };
     if let (Some(user), Some(digest)) = (reserved.user, reserved.digest)
         && passwords::is_outdated(engine, &digest)
@@ -142,6 +142,7 @@ async fn take(
             let Some(mut person) = person.filter(|p| p.user.password_digest.as_ref() == Some(&digest)) else {
                 challenge.refuse(code::PASSWORD_INCORRECT, cx.now);
                 storage::challenges::save(tx, cx.env, &challenge).await?;
+                let_go(tx, cx, &mut sign_in, &challenge).await?;
                 return Ok(Err(SignInError::Wrong(crate::challenges::Wrong::Answer(code::PASSWORD_INCORRECT))));
             };
             challenges::end_try(tx, cx, &mut challenge, tries(cx, &identity), Ok(())).await??;
@@ -155,7 +156,7 @@ async fn take(
 async fn refuse(
     engine: &Engine,
     cx: &Context,
-    id: SignInId,
+    (client, id): (ClientId, SignInId),
     challenge: ChallengeId,
     user: Option<UserId>,
     identity: String,
@@ -163,6 +164,7 @@ async fn refuse(
     let tenant = tenancy::tenant(engine, cx.env).await?;
     let wrong = engine
         .write(cx, async move |tx, cx| {
+            let mut sign_in = storage::sign_ins::lock(tx, cx.env, client, id).await?.ok_or(SignInError::NotFound)?;
             let parent = Parent::SignIn(id);
             let mut challenge =
                 storage::challenges::lock(tx, cx.env, &parent, challenge).await?.ok_or(SignInError::NoChallenge)?;
@@ -171,6 +173,7 @@ async fn refuse(
                 Err(over) => over.code(),
             };
             storage::challenges::save(tx, cx.env, &challenge).await?;
+            let_go(tx, cx, &mut sign_in, &challenge).await?;
             if let Some(user) = user
                 && let Some(until) = guesses::locked(tx, cx, &identity, Purpose::Password).await?
             {

@@ -1,16 +1,17 @@
 //! Challenges of a sign-in are issued here: for the first factor to whoever is named, known or not; for the second
 //! to the person who was pinned.
 
-use super::{Moved, SignInError, person_of};
+use super::{Moved, SignInError, new_password, passkey, person_of, phone};
 use crate::challenges::{self, About, CodeTarget};
 use crate::mail::To;
 use crate::tenancy::{self, Tenant};
 use crate::{Engine, factors, people};
 use domain::challenge::{Challenge, Parent, Step};
+use domain::settings::SignUpMode;
 use domain::sign_in::{SignIn, SignInStatus};
 use domain::strategy::Strategy;
 use domain::user::Person;
-use domain::{ClientId, Context, EmailAddressId, SignInId};
+use domain::{ClientId, Context, Email, EmailAddressId, SignInId};
 use storage::Tx;
 
 /// Which challenge is asked for.
@@ -38,11 +39,8 @@ pub async fn prepare(
     engine
         .write(cx, async move |tx, cx| {
             let mut sign_in = storage::sign_ins::lock(tx, cx.env, client, id).await?.ok_or(SignInError::NotFound)?;
-            let status = sign_in.open(cx.now)?;
+            sign_in.open(cx.now)?;
             let strategy = Strategy::parse(&wanted.strategy).ok_or(SignInError::Strategy)?;
-            if status == SignInStatus::NeedsNewPassword && strategy != Strategy::Password {
-                return Err(SignInError::NeedsNewPassword);
-            }
             let person = person_of(tx, &tenant.env, &sign_in).await?;
             let challenge = issue(tx, cx, &tenant, &mut sign_in, person.as_ref(), strategy, &wanted).await?;
             Ok(Moved { sign_in, person, challenge: Some(challenge), begun: None })
@@ -60,7 +58,11 @@ pub(super) async fn issue(
     strategy: Strategy,
     wanted: &Prepare,
 ) -> Result<Challenge, SignInError> {
-    if !sign_in.supported_strategies(cx.now, &tenant.env.settings, person).contains(&strategy) {
+    if sign_in.status_at(cx.now) == SignInStatus::NeedsNewPassword && strategy != Strategy::Password {
+        return Err(SignInError::NeedsNewPassword);
+    }
+    let offered = sign_in.supported_strategies(cx.now, &tenant.env.settings, person).contains(&strategy);
+    if !offered && !passkey::is_possible(sign_in, cx, strategy) {
         return Err(SignInError::Strategy);
     }
     let parent = Parent::SignIn(sign_in.id);
@@ -75,6 +77,7 @@ pub(super) async fn issue(
             factors::issue(tx, cx, tenant, parent, person, ask).await?
         }
         SignInStatus::NeedsNewPassword => challenges::issue_plain(tx, cx, (parent, Step::First, strategy)).await?,
+        _ if strategy == Strategy::Passkey => passkey::issue(tx, cx, tenant, sign_in, person).await?,
         _ => first(tx, cx, tenant, sign_in, strategy, wanted).await?,
     };
     sign_in.current_challenge_id = Some(challenge.id);
@@ -95,9 +98,10 @@ async fn first(
     let about = (Parent::SignIn(sign_in.id), Step::First, strategy);
     match strategy {
         Strategy::Password | Strategy::Ticket => Ok(challenges::issue_plain(tx, cx, about).await?),
-        Strategy::EmailCode | Strategy::ResetPasswordEmailCode => {
+        Strategy::EmailCode | Strategy::EmailLink | Strategy::ResetPasswordEmailCode => {
             by_mail(tx, cx, tenant, sign_in, strategy, wanted).await
         }
+        Strategy::PhoneCode => phone::issue(tx, cx, tenant, sign_in, wanted).await,
         _ => Err(SignInError::Strategy),
     }
 }
@@ -112,7 +116,7 @@ async fn by_mail(
 ) -> Result<Challenge, SignInError> {
     let env = &tenant.env;
     let identifier = sign_in.identifier.clone().ok_or(SignInError::Missing("identifier"))?;
-    let known = people::resolve(tx, env, &identifier).await?;
+    let known = people::mailbox(tx, env, &identifier).await?;
     let target = known.as_ref().and_then(|k| k.address.as_ref());
     if let Some(wanted) = &wanted.email_address_id {
         // An address that is not this person's is nobody's.
@@ -124,12 +128,38 @@ async fn by_mail(
     if target.is_none() && !env.settings.attack_protection.enumeration_protection {
         return Err(SignInError::Unknown);
     }
+    let about = (Parent::SignIn(sign_in.id), Step::First, strategy);
+    // The form of the row, which may be older than today's rules.
+    let canonical = target.map_or(&identifier.canonical, |address| &address.canonical);
+    if strategy == Strategy::EmailLink {
+        let redirect = wanted.redirect_url.as_deref();
+        let redirect = redirect.map(|text| env.redirect_target(text).ok_or(SignInError::Redirect)).transpose()?;
+        // Whoever holds an unknown mailbox may sign up by the link, so it is sent all the same.
+        let stranger = Email::parse(&identifier.shown).ok();
+        let stranger = stranger.filter(|_| env.settings.sign_up_mode() == SignUpMode::Public);
+        let to = match (target, &stranger) {
+            (Some(address), _) => To::Address(address),
+            (None, Some(email)) => To::Email(email),
+            (None, None) => To::Nobody,
+        };
+        let target = CodeTarget { canonical, to, letter: About::Code, is_test: sign_in.was_test };
+        return Ok(challenges::issue_link(tx, cx, tenant, about, target, redirect).await?);
+    }
     let to = target.map_or(To::Nobody, To::Address);
     // The fixed code opens an address that is itself a test address, and only where somebody has it.
     let is_test = sign_in.was_test && target.is_some_and(|a| a.email.is_test());
-    let letter = if strategy == Strategy::ResetPasswordEmailCode { About::NewPassword } else { About::Code };
-    // The form of the row, which may be older than today's rules.
-    let canonical = target.map_or(&identifier.canonical, |address| &address.canonical);
+    let resets = strategy == Strategy::ResetPasswordEmailCode;
+    let letter = if resets { About::NewPassword } else { About::Code };
     let target = CodeTarget { canonical, to, letter, is_test };
-    Ok(challenges::issue_code(tx, cx, tenant, (Parent::SignIn(sign_in.id), Step::First, strategy), target).await?)
+    let mut challenge = challenges::issue_code(tx, cx, tenant, about, target).await?;
+    if resets {
+        // Kept for everybody alike: a reset is over when the password is another one than now.
+        let person = match &known {
+            Some(known) => storage::users::find(tx, cx.env, known.user).await?,
+            None => None,
+        };
+        challenge.state = Some(new_password::mark_of(tenant, person.and_then(|u| u.password_digest).as_ref()));
+        storage::challenges::save(tx, cx.env, &challenge).await?;
+    }
+    Ok(challenge)
 }

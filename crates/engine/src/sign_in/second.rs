@@ -1,6 +1,6 @@
 //! The second factor of a sign-in, for the person whom the first one has pinned.
 
-use super::{Moved, SignInError, advance, hold};
+use super::{Moved, SignInError, advance, hold, let_go};
 use crate::challenges::Wrong;
 use crate::guesses;
 use crate::{Engine, factors, tenancy};
@@ -41,6 +41,7 @@ pub(super) async fn answer(
             let first_number = sign_in.first_number();
             let shown = factors::Shown { identity: &identity, code: &code, first_number };
             if let Err(wrong) = factors::answer(tx, cx, &tenant, &mut challenge, &mut person, shown).await? {
+                let_go(tx, cx, &mut sign_in, &challenge).await?;
                 // A failed answer is kept: the transaction commits.
                 return Ok(Err(wrong.into()));
             }

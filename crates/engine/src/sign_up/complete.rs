@@ -26,12 +26,17 @@ pub(super) async fn if_ready(
         return Ok(None);
     }
     if let Some(email) = &sign_up.email_address
-        && people::is_taken(tx, env, email).await?
+        && people::holder(tx, env, email).await?.is_some()
     {
         sign_up.status = SignUpStatus::Transferable;
         sign_up.current_challenge_id = None;
         storage::sign_ups::save(tx, cx.env, sign_up).await?;
         return Ok(None);
+    }
+    if let Some(number) = &sign_up.phone_number
+        && people::by_number(tx, env, number).await?.is_some()
+    {
+        return Err(SignUpError::NumberTaken);
     }
     let mut user = User::new(cx.id(), cx.now);
     user.username.clone_from(&sign_up.username);
@@ -40,9 +45,20 @@ pub(super) async fn if_ready(
     user.password_digest.clone_from(&sign_up.password_digest);
     user.unsafe_metadata.clone_from(&sign_up.unsafe_metadata);
     let emails: Vec<_> = sign_up.email_address.iter().cloned().collect();
-    // An address that did not have to be proven is not proven.
-    let mut person = people::insert(tx, cx, env, user, &emails, sign_up.email_verified).await?;
-    let first = if sign_up.email_verified { Strategy::EmailCode } else { Strategy::Password };
+    let numbers: Vec<_> = sign_up.phone_number.iter().cloned().collect();
+    // What did not have to be proven is not proven.
+    let names = people::Names {
+        emails: &emails,
+        emails_verified: sign_up.email_verified,
+        numbers: &numbers,
+        numbers_verified: sign_up.phone_verified,
+    };
+    let mut person = people::insert(tx, cx, env, user, names).await?;
+    let first = match (sign_up.email_verified, sign_up.phone_verified) {
+        (true, _) => Strategy::EmailCode,
+        (false, true) => Strategy::PhoneCode,
+        (false, false) => Strategy::Password,
+    };
     let factors = Factors::first(first, cx.now);
     let begun = sessions::begin(tx, cx, &env.settings, client, &mut person, factors).await?;
     sign_up.complete(person.user.id, begun.session.id, cx.now);

@@ -33,11 +33,14 @@ pub(super) async fn create(engine: &Engine, cx: &Context, client: ClientId) -> R
             let mut sign_up = SignUp::begin(cx.id(), client.id, cx.now);
             sign_up.was_test = sign_in.was_test;
             stage(&mut sign_up, &sign_in, cx)?;
+            if sign_up.email_address.as_ref().is_some_and(|email| !tenant.env.settings.takes_address(email)) {
+                return Err(SignUpError::NotAllowed);
+            }
             sign_in.abandon(cx.now);
             storage::sign_ins::save(tx, cx.env, &sign_in).await?;
             if let Some(email) = &sign_up.email_address {
                 let telling = !tenant.env.settings.attack_protection.enumeration_protection;
-                if telling && people::is_taken(tx, &tenant.env, email).await? {
+                if telling && people::holder(tx, &tenant.env, email).await?.is_some() {
                     sign_up.status = SignUpStatus::Transferable;
                 }
             }

@@ -9,7 +9,7 @@ use domain::code as codes;
 use domain::event::EventType;
 use domain::text::{Metadata, Username, merge_metadata, metadata_fits};
 use domain::user::Person;
-use domain::{Context, EmailAddressId, Kind, Patch, Problem, UserId};
+use domain::{Context, EmailAddressId, Kind, Patch, PhoneNumberId, Problem, UserId};
 
 /// What a backend may change of a person; what is not sent stays.
 #[derive(Default)]
@@ -24,6 +24,8 @@ pub struct UserChange {
     pub last_name: Patch<String>,
     /// The primary address: one of the person's, proven.
     pub primary_email_address_id: Patch<String>,
+    /// The primary number: one of the person's, proven.
+    pub primary_phone_number_id: Patch<String>,
     /// A new password.
     pub password: PasswordInput,
     /// Ends every session.
@@ -66,6 +68,7 @@ pub async fn update(engine: &Engine, cx: &Context, id: UserId, change: UserChang
             apply(&mut person, &change)?;
             if let Some(digest) = &digest {
                 person.user.password_digest = Some(digest.clone());
+                people::end_open_proofs(tx, cx, id, None).await?;
                 if let Some(address) = person.primary_email().filter(|a| a.verified) {
                     mail::enqueue(tx, cx, &tenant, Letter::PasswordChanged, To::Address(address)).await?;
                 }
@@ -100,6 +103,15 @@ fn apply(person: &mut Person, change: &UserChange) -> Result<(), UserError> {
             let wanted: Option<EmailAddressId> = wanted.parse().ok();
             let own = person.email_addresses.iter().find(|a| Some(a.id) == wanted && a.verified);
             person.user.primary_email_address_id = Some(own.ok_or(UserError::NotVerified)?.id);
+        }
+    }
+    match &change.primary_phone_number_id {
+        Patch::Keep => {}
+        Patch::Clear => person.user.primary_phone_number_id = None,
+        Patch::Set(wanted) => {
+            let wanted: Option<PhoneNumberId> = wanted.parse().ok();
+            let own = person.phone_numbers.iter().find(|n| Some(n.id) == wanted && n.verified);
+            person.user.primary_phone_number_id = Some(own.ok_or(UserError::NumberNotVerified)?.id);
         }
     }
     let user = &mut person.user;

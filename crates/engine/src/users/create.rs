@@ -9,7 +9,7 @@ use domain::code as codes;
 use domain::settings::Settings;
 use domain::text::{Metadata, Username, metadata_fits};
 use domain::user::{PasswordDigest, Person, User};
-use domain::{Context, Email, Kind, Problem, Timestamp};
+use domain::{Context, Email, Kind, Phone, Problem, Timestamp};
 
 /// A password, or the hash of one from elsewhere.
 #[derive(Default)]
@@ -87,6 +87,8 @@ pub struct NewUser {
     pub last_name: Option<String>,
     /// The addresses; all count as proven, the first is primary.
     pub email_addresses: Vec<Email>,
+    /// The numbers; all count as proven, the first is primary.
+    pub phone_numbers: Vec<Phone>,
     /// The password.
     pub password: PasswordInput,
     /// Makes a person without a password where one is required.
@@ -106,7 +108,11 @@ pub struct NewUser {
 /// Makes a person.
 pub async fn create(engine: &Engine, cx: &Context, new: NewUser) -> Result<Person, UserError> {
     let tenant = tenancy::tenant(engine, cx.env).await?;
-    let problems = problems(&new, cx, tenant.env.settings.attribute_settings.password.required);
+    let mut problems = problems(&new, cx, tenant.env.settings.attribute_settings.password.required);
+    let test_number = new.phone_numbers.iter().any(Phone::is_test);
+    if people::test_mode(&tenant.env.settings, tenant.env.kind, test_number).is_err() {
+        problems.push(Problem::of_param(Kind::Invalid, codes::TEST_IDENTIFIER_FORBIDDEN, "phone_number"));
+    }
     if !problems.is_empty() {
         return Err(UserError::Fields(problems));
     }
@@ -123,10 +129,12 @@ pub async fn create(engine: &Engine, cx: &Context, new: NewUser) -> Result<Perso
     user.private_metadata = new.private_metadata;
     user.unsafe_metadata = new.unsafe_metadata;
     user.password_digest = new.password.digest(engine, &tenant.env.settings).await?;
-    let emails = new.email_addresses;
+    let (emails, numbers) = (new.email_addresses, new.phone_numbers);
     engine
         .write(cx, async move |tx, cx| {
-            let person = people::insert(tx, cx, &tenant.env, user.clone(), &emails, true).await?;
+            let names =
+                people::Names { emails: &emails, emails_verified: true, numbers: &numbers, numbers_verified: true };
+            let person = people::insert(tx, cx, &tenant.env, user.clone(), names).await?;
             let body = api::User::for_bapi(&person, &tenant.env.settings, cx.now);
             idempotency::keep(tx, cx, 201, &body, Some(person.user.id.to_string())).await?;
             Ok(person)
@@ -136,7 +144,10 @@ pub async fn create(engine: &Engine, cx: &Context, new: NewUser) -> Result<Perso
 
 fn problems(new: &NewUser, cx: &Context, password_required: bool) -> Vec<Problem> {
     let mut problems = new.password.problems();
-    let nameless = new.email_addresses.is_empty() && new.username.is_none() && new.external_id.is_none();
+    let nameless = new.email_addresses.is_empty()
+        && new.phone_numbers.is_empty()
+        && new.username.is_none()
+        && new.external_id.is_none();
     if nameless {
         problems.push(Problem::of_param(Kind::Invalid, codes::PARAM_NIL, "email_address"));
     }
@@ -175,6 +186,12 @@ async fn ensure_free(
             return Err(UserError::Taken("email_address"));
         }
         seen.push(canonical);
+    }
+    for (i, number) in new.phone_numbers.iter().enumerate() {
+        let claimed = storage::phone_numbers::by_number(&mut conn, cx.env, number).await?;
+        if claimed.iter().any(|n| n.verified) || new.phone_numbers.iter().take(i).any(|before| before == number) {
+            return Err(UserError::Taken("phone_number"));
+        }
     }
     if let Some(username) = &new.username
         && storage::users::by_username(&mut conn, cx.env, &username.key()).await?.is_some()

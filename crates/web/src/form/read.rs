@@ -44,6 +44,17 @@ pub fn text(max: usize) -> impl FnMut(Value) -> Reading<String> {
     }
 }
 
+/// A text exactly as it was written, of at most `max` characters.
+pub fn verbatim(max: usize) -> impl FnMut(Value) -> Reading<String> {
+    move |value| {
+        let text = string(value)?;
+        if text.is_empty() {
+            return Ok(Seen::Empty);
+        }
+        if text.chars().count() > max { Err(code::PARAM_FORMAT_INVALID) } else { Ok(Seen::Value(text)) }
+    }
+}
+
 /// A password or code, exactly as it was typed.
 pub fn secret() -> impl FnMut(Value) -> Reading<crypto::Secret<String>> {
     |value| {
