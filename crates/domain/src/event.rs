@@ -1,77 +1,122 @@
 //! What happened, as the event log keeps it.
 
 use serde_json::Value;
+use std::str::FromStr;
 
-/// The name of an event. Names are the contract with webhook receivers.
-#[derive(Debug, Clone, Copy, PartialEq, Eq, Hash)]
-pub enum EventType {
-    /// A person was made.
-    UserCreated,
-    /// A person was changed.
-    UserUpdated,
-    /// A person was deleted.
-    UserDeleted,
-    /// Failures locked a person.
-    UserLockedOut,
-    /// A session began.
-    SessionCreated,
-    /// A person signed out.
-    SessionEnded,
-    /// A person removed a device.
-    SessionRemoved,
-    /// A session was taken away.
-    SessionRevoked,
-    /// A session was used.
-    SessionTouched,
-    /// A person enrolled a passkey.
-    PasskeyAdded,
-    /// A passkey was taken away.
-    PasskeyRemoved,
-    /// A mail went out.
-    EmailCreated,
-    /// A short message waits for the environment to deliver it.
-    SmsQueued,
-    /// The carrier has taken a short message.
-    SmsDelivered,
-    /// A short message was given up.
-    SmsFailed,
-    /// A phone number was added to a person.
-    PhoneNumberCreated,
-    /// The ownership of a phone number was proven.
-    PhoneNumberVerified,
-    /// A phone number was taken off a person.
-    PhoneNumberRemoved,
-    /// An API key was made.
-    ApiKeyCreated,
-    /// An API key was revoked.
-    ApiKeyRevoked,
+/// The text is the name of no event.
+#[derive(Debug, Clone, Copy, PartialEq, Eq, thiserror::Error)]
+#[error("no event has this name")]
+pub struct UnknownEvent;
+
+macro_rules! event_types {
+    ($($name:ident $text:literal $says:literal;)*) => {
+        /// The name of an event. Names are the contract with webhook receivers.
+        #[derive(Debug, Clone, Copy, PartialEq, Eq, Hash)]
+        pub enum EventType {
+            $(#[doc = $says] $name,)*
+        }
+
+        impl EventType {
+            /// Every event there is, in the order of the catalogue.
+            pub const ALL: &'static [Self] = &[$(Self::$name),*];
+
+            /// The name on the wire.
+            pub const fn as_str(self) -> &'static str {
+                match self {
+                    $(Self::$name => $text,)*
+                }
+            }
+
+            /// What happened, in a sentence of the catalogue.
+            pub const fn description(self) -> &'static str {
+                match self {
+                    $(Self::$name => $says,)*
+                }
+            }
+        }
+    };
 }
 
-impl EventType {
-    /// The name on the wire.
-    pub const fn as_str(self) -> &'static str {
-        match self {
-            Self::UserCreated => "user.created",
-            Self::UserUpdated => "user.updated",
-            Self::UserDeleted => "user.deleted",
-            Self::UserLockedOut => "user.locked_out",
-            Self::SessionCreated => "session.created",
-            Self::SessionEnded => "session.ended",
-            Self::SessionRemoved => "session.removed",
-            Self::SessionRevoked => "session.revoked",
-            Self::SessionTouched => "session.touched",
-            Self::PasskeyAdded => "passkey.added",
-            Self::PasskeyRemoved => "passkey.removed",
-            Self::EmailCreated => "email.created",
-            Self::SmsQueued => "sms.queued",
-            Self::SmsDelivered => "sms.delivered",
-            Self::SmsFailed => "sms.failed",
-            Self::PhoneNumberCreated => "phoneNumber.created",
-            Self::PhoneNumberVerified => "phoneNumber.verified",
-            Self::PhoneNumberRemoved => "phoneNumber.removed",
-            Self::ApiKeyCreated => "apiKey.created",
-            Self::ApiKeyRevoked => "apiKey.revoked",
-        }
+event_types! {
+    UserCreated "user.created" "A user was made, in whatever way.";
+    UserUpdated "user.updated" "A user was changed: profile, identifiers, metadata, factors, picture, ban or lock.";
+    UserDeleted "user.deleted" "A user was deleted; the data is the user as it last was.";
+    UserLockedOut "user.locked_out" "Failures locked a user out.";
+    SessionCreated "session.created" "A session became active.";
+    SessionEnded "session.ended" "A user signed out of a session.";
+    SessionRemoved "session.removed" "A session was removed from its client.";
+    SessionRevoked "session.revoked" "A session was taken away.";
+    SessionTouched "session.touched" "A session was used, or its active organization changed; told once a minute at most.";
+    EmailCreated "email.created" "A mail goes out.";
+    InvitationCreated "invitation.created" "Somebody was invited to sign up.";
+    InvitationAccepted "invitation.accepted" "An invitation was accepted.";
+    InvitationRevoked "invitation.revoked" "An invitation was taken back.";
+    OrganizationCreated "organization.created" "An organization was made.";
+    OrganizationUpdated "organization.updated" "An organization was changed.";
+    OrganizationDeleted "organization.deleted" "An organization was deleted.";
+    OrganizationMembershipCreated "organizationMembership.created" "A user became a member of an organization.";
+    OrganizationMembershipUpdated "organizationMembership.updated" "A membership was changed.";
+    OrganizationMembershipDeleted "organizationMembership.deleted" "A membership ended.";
+    OrganizationInvitationCreated "organizationInvitation.created" "Somebody was invited to an organization.";
+    OrganizationInvitationAccepted "organizationInvitation.accepted" "An invitation to an organization was accepted.";
+    OrganizationInvitationRevoked "organizationInvitation.revoked" "An invitation to an organization was taken back.";
+    OrganizationDomainCreated "organizationDomain.created" "A domain was added to an organization.";
+    OrganizationDomainUpdated "organizationDomain.updated" "A domain of an organization was changed or verified.";
+    OrganizationDomainDeleted "organizationDomain.deleted" "A domain was taken off an organization.";
+    OrganizationMembershipRequestCreated "organizationMembershipRequest.created" "A user asked to join an organization.";
+    OrganizationMembershipRequestAccepted "organizationMembershipRequest.accepted" "A request to join was accepted.";
+    OrganizationMembershipRequestRejected "organizationMembershipRequest.rejected" "A request to join was turned down.";
+    RoleCreated "role.created" "A role was made.";
+    RoleUpdated "role.updated" "A role or its permissions were changed.";
+    RoleDeleted "role.deleted" "A role was deleted.";
+    PermissionCreated "permission.created" "A custom permission was made.";
+    PermissionUpdated "permission.updated" "A custom permission was changed.";
+    PermissionDeleted "permission.deleted" "A custom permission was deleted.";
+    OauthProviderCreated "oauthProvider.created" "A social provider was added.";
+    OauthProviderUpdated "oauthProvider.updated" "A social provider was changed.";
+    OauthProviderDeleted "oauthProvider.deleted" "A social provider was deleted.";
+    ExternalAccountConnected "externalAccount.connected" "An account at a social provider was linked to a user.";
+    ExternalAccountUnlinked "externalAccount.unlinked" "An account at a social provider was unlinked.";
+    PhoneNumberCreated "phoneNumber.created" "A phone number was added to a user.";
+    PhoneNumberVerified "phoneNumber.verified" "The ownership of a phone number was proven.";
+    PhoneNumberRemoved "phoneNumber.removed" "A phone number was taken off a user.";
+    PasskeyAdded "passkey.added" "A user enrolled a passkey.";
+    PasskeyRemoved "passkey.removed" "A passkey was taken away.";
+    InstanceConfigAppearanceUpdated "instance.config.appearance_updated" "The appearance was changed.";
+    InstanceConfigMultiFactorUpdated "instance.config.multi_factor_updated" "The settings of second factors were changed.";
+    InstanceConfigAttributesUpdated "instance.config.attributes_updated" "The settings of a user's attributes were changed.";
+    LocalizationUpdated "localization.updated" "The localization was changed.";
+    EnterpriseConnectionCreated "enterpriseConnection.created" "An enterprise connection was made.";
+    EnterpriseConnectionUpdated "enterpriseConnection.updated" "An enterprise connection was changed.";
+    EnterpriseConnectionDeleted "enterpriseConnection.deleted" "An enterprise connection was deleted.";
+    EnterpriseAccountConnected "enterpriseAccount.connected" "An account at an enterprise connection was linked to a user.";
+    EnterpriseAccountUnlinked "enterpriseAccount.unlinked" "An account at an enterprise connection was unlinked.";
+    ScimTokenIssued "scimToken.issued" "A SCIM token was issued.";
+    ScimTokenRevoked "scimToken.revoked" "A SCIM token was revoked.";
+    ScimUserProvisioned "scimUser.provisioned" "A directory made or enabled a user.";
+    ScimUserDeprovisioned "scimUser.deprovisioned" "A directory disabled or deleted a user.";
+    JwtTemplateCreated "jwtTemplate.created" "A JWT template was made.";
+    JwtTemplateUpdated "jwtTemplate.updated" "A JWT template was changed.";
+    JwtTemplateDeleted "jwtTemplate.deleted" "A JWT template was deleted.";
+    OauthApplicationCreated "oauthApplication.created" "An OAuth application was made.";
+    OauthApplicationUpdated "oauthApplication.updated" "An OAuth application was changed.";
+    OauthApplicationDeleted "oauthApplication.deleted" "An OAuth application was deleted.";
+    AuthorizationGrantGranted "authorizationGrant.granted" "A user gave an OAuth application access.";
+    AuthorizationGrantRevoked "authorizationGrant.revoked" "The access of an OAuth application was taken back.";
+    SmsQueued "sms.queued" "A short message waits for the environment to deliver it.";
+    SmsDelivered "sms.delivered" "The carrier has taken a short message.";
+    SmsFailed "sms.failed" "A short message was given up.";
+    ApiKeyCreated "apiKey.created" "An API key was made.";
+    ApiKeyRotated "apiKey.rotated" "An API key got a new secret.";
+    ApiKeyRevoked "apiKey.revoked" "An API key was revoked.";
+    SystemTestmodeEnabledInProduction "system.testmode_enabled_in_production" "Test addresses were switched on in a production environment.";
+}
+
+impl FromStr for EventType {
+    type Err = UnknownEvent;
+
+    fn from_str(text: &str) -> Result<Self, UnknownEvent> {
+        Self::ALL.iter().copied().find(|known| known.as_str() == text).ok_or(UnknownEvent)
     }
 }
 

@@ -168,6 +168,22 @@ ids! {
     PollId "poll";
     /// A ticket that lets an operator act as somebody.
     ActorTokenId "act";
+    /// An entry of the audit log.
+    AuditEntryId "audit";
+    /// Where events are sent to.
+    WebhookEndpointId "whe";
+    /// One attempt to send an event to an endpoint.
+    WebhookDeliveryId "whd";
+    /// An operator's own shape of tokens.
+    JwtTemplateId "jtmpl";
+    /// Who may sign up although sign-up is restricted.
+    AllowlistIdentifierId "allow";
+    /// Who may never sign up.
+    BlocklistIdentifierId "block";
+    /// Where people may be sent back to.
+    RedirectUrlId "redir";
+    /// An invitation to sign up.
+    InvitationId "inv";
 }
 
 #[cfg(test)]
