@@ -12,6 +12,7 @@ mod disposable;
 pub mod email;
 pub mod environment;
 pub mod event;
+pub mod event_pattern;
 pub mod id;
 pub mod identifier;
 pub mod key;
