@@ -19,6 +19,9 @@ pub(super) struct Objects {
     sign_in_token: String,
     actor_token: String,
     passkey: (String, String),
+    allowed: String,
+    blocked: String,
+    redirect_url: String,
 }
 
 /// Makes one object of every kind.
@@ -62,6 +65,12 @@ pub(super) async fn objects(app: &TestApp, env: &TestEnvironment, name: &str) ->
     let wanted = json!({ "user_id": person.id(), "actor": { "sub": "operator" } });
     let actor_token = bapi.post("/v1/actor-tokens", wanted).await.has_status(201).str("/id");
 
+    let listed = json!({ "identifier": format!("{name}@listed.example") });
+    let allowed = bapi.post("/v1/allowlist-identifiers", listed.clone()).await.has_status(201).str("/id");
+    let blocked = bapi.post("/v1/blocklist-identifiers", listed).await.has_status(201).str("/id");
+    let url = json!({ "url": format!("https://{name}.listed.example") });
+    let redirect_url = bapi.post("/v1/redirect-urls", url).await.has_status(201).str("/id");
+
     Objects {
         person,
         signing_in,
@@ -74,6 +83,9 @@ pub(super) async fn objects(app: &TestApp, env: &TestEnvironment, name: &str) ->
         sign_in_token: ticket,
         actor_token,
         passkey: (passkey, registration),
+        allowed,
+        blocked,
+        redirect_url,
     }
 }
 
@@ -102,6 +114,9 @@ impl Objects {
             "challenge_id" if template.contains("/sessions/") => &self.session_challenge,
             "sign_in_token_id" => &self.sign_in_token,
             "actor_token_id" => &self.actor_token,
+            "identifier_id" if template.starts_with("/v1/allowlist") => &self.allowed,
+            "identifier_id" => &self.blocked,
+            "redirect_url_id" => &self.redirect_url,
             "sms_template_slug" | "slug" => "verification_code",
             // A name within the environment, not an object.
             "template_name" => "any",
@@ -160,6 +175,8 @@ impl Objects {
             "organization_id" => json!(null),
             "__authn_ticket" => json!("tkt_of_nobody"),
             "__authn_confirm" => json!("no"),
+            "identifier" => json!("nobody@listed.example"),
+            "url" => json!("https://nobody.listed.example"),
             "nickname" => json!("Key of nobody"),
             "attestation" => json!({}),
             _ => panic!("{} {}: no example for `{name}` in tests/contract", operation.method, operation.template),

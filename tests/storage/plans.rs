@@ -67,6 +67,22 @@ async fn walk(app: &TestApp) {
     assert_eq!(page.at("/total_count"), 1);
     backend.get("/v1/users?phone_number=%2B16502530000").await.has_status(200);
 
+    for list in ["allowlist-identifiers", "blocklist-identifiers", "redirect-urls"] {
+        let body = match list {
+            "redirect-urls" => json!({ "url": "https://shop.example.com/app" }),
+            _ => json!({ "identifier": "*@shop.example.com" }),
+        };
+        let made = backend.post(format!("/v1/{list}"), body).await.has_status(201).str("/id");
+        backend.get(format!("/v1/{list}?order_by=%2Bcreated_at&offset=1")).await.has_status(200);
+        backend.get(format!("/v1/{list}")).await.has_status(200);
+        backend.delete(format!("/v1/{list}/{made}")).await.has_status(204);
+    }
+    app.anyone().get("/v1/client/handshake?redirect_url=https://shop.example.com/app").await.has_status(200);
+    app.bapi().patch("/v1/instance", json!({ "sign_up_modes": ["restricted"] })).await.has_status(200);
+    let stranger = json!({ "email_address": "stranger@example.com", "password": "a fine long password" });
+    app.anyone().post("/v1/client/sign-ups", stranger).await.has_status(422);
+    app.bapi().patch("/v1/instance", json!({ "sign_up_modes": ["public"] })).await.has_status(200);
+
     let newcomer = app.anyone();
     let staged = json!({ "email_address": "new@example.com", "password": "a fine long password" });
     let sign_up = newcomer.post("/v1/client/sign-ups", staged).await.has_status(200).str("/response/id");

@@ -143,6 +143,10 @@ codes! {
     TICKET_ALREADY_USED "ticket_already_used" "The token was used already." "This token was used already.";
     SMS_TEMPLATE_NOT_FOUND "sms_template_not_found" "No SMS template has this slug." "This template does not exist.";
     EMAIL_TEMPLATE_NOT_FOUND "email_template_not_found" "No e-mail template has this slug." "This template does not exist.";
+    ALLOWLIST_IDENTIFIER_NOT_FOUND "allowlist_identifier_not_found" "No such identifier on the allow list." "This identifier is not on the list.";
+    BLOCKLIST_IDENTIFIER_NOT_FOUND "blocklist_identifier_not_found" "No such identifier on the block list." "This identifier is not on the list.";
+    REDIRECT_URL_NOT_FOUND "redirect_url_not_found" "No such redirect URL." "This address is not on the list.";
+    REDIRECT_URI_INSECURE "redirect_uri_insecure" "The address is neither https nor an app's own scheme; http is for localhost outside of production." "This address is not secure.";
     JWT_TEMPLATE_NOT_FOUND "jwt_template_not_found" "No such JWT template." "This token template does not exist.";
     MESSAGE_NOT_FOUND "message_not_found" "No such message in the inbox." "This message does not exist.";
 }

@@ -32,7 +32,7 @@ impl Email {
         }
         let (local, domain) = text.rsplit_once('@').ok_or(NotAnEmail)?;
         let local = Self::local_part(local).ok_or(NotAnEmail)?;
-        let domain = Self::domain_part(domain).ok_or(NotAnEmail)?;
+        let domain = domain_part(domain).ok_or(NotAnEmail)?;
         let whole = format!("{local}@{domain}");
         if whole.len() > 254 { Err(NotAnEmail) } else { Ok(Self(whole)) }
     }
@@ -44,24 +44,6 @@ impl Email {
                     && atom.bytes().all(|b| b.is_ascii_alphanumeric() || b"!#$%&'*+-/=?^_`{|}~".contains(&b))
             });
         proper.then(|| local.to_ascii_lowercase())
-    }
-
-    fn domain_part(domain: &str) -> Option<String> {
-        if domain.is_empty() || domain.ends_with('.') {
-            return None;
-        }
-        let ascii = idna::domain_to_ascii_strict(domain).ok()?;
-        // An address literal or a bare host name is nobody's mailbox on the Internet; `localhost` is for tests.
-        let proper = ascii.len() <= 253
-            && ascii.split('.').all(|label| {
-                (1..=63).contains(&label.len())
-                    && label.bytes().all(|b| b.is_ascii_lowercase() || b.is_ascii_digit() || b == b'-')
-                    && !label.starts_with('-')
-                    && !label.ends_with('-')
-            })
-            && (ascii.contains('.') || ascii == "localhost")
-            && !ascii.rsplit('.').next().is_some_and(|tld| tld.bytes().all(|b| b.is_ascii_digit()));
-        proper.then_some(ascii)
     }
 
     /// The address as it is shown and sent to.
@@ -121,6 +103,25 @@ impl Email {
     pub fn is_test(&self) -> bool {
         self.local().contains("+authn_test")
     }
+}
+
+/// Reads the domain of a mailbox, in ASCII form and lower case.
+pub(crate) fn domain_part(domain: &str) -> Option<String> {
+    if domain.is_empty() || domain.ends_with('.') {
+        return None;
+    }
+    let ascii = idna::domain_to_ascii_strict(domain).ok()?;
+    // An address literal or a bare host name is nobody's mailbox on the Internet; `localhost` is for tests.
+    let proper = ascii.len() <= 253
+        && ascii.split('.').all(|label| {
+            (1..=63).contains(&label.len())
+                && label.bytes().all(|b| b.is_ascii_lowercase() || b.is_ascii_digit() || b == b'-')
+                && !label.starts_with('-')
+                && !label.ends_with('-')
+        })
+        && (ascii.contains('.') || ascii == "localhost")
+        && !ascii.rsplit('.').next().is_some_and(|tld| tld.bytes().all(|b| b.is_ascii_digit()));
+    proper.then_some(ascii)
 }
 
 impl fmt::Display for Email {

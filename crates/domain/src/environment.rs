@@ -124,15 +124,6 @@ impl Environment {
         url::Url::parse(&self.issuer).map_or_else(|_| "/".to_owned(), |url| url.path().to_owned())
     }
 
-    /// Where a browser may be sent on: an address of an allowed origin, in the form it is parsed to. None is anything
-    /// else, such as another scheme or a name before the host.
-    pub fn redirect_target(&self, text: &str) -> Option<String> {
-        let url = url::Url::parse(text).ok()?;
-        let is_plain = url.username().is_empty() && url.password().is_none();
-        let origin = Origin::of_url(&url).filter(|_| is_plain)?;
-        self.allows_origin(&origin).then(|| url.into())
-    }
-
     /// Where people sign up: the application's page, else our own.
     pub fn sign_up_url(&self) -> String {
         let own = || format!("{}/sign-up", self.issuer);

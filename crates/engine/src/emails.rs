@@ -9,8 +9,9 @@ use crate::guesses::{self, Purpose};
 use crate::mail::{self, Letter, To};
 use crate::people::{self, TestRefused};
 use crate::refusals::stored;
+use crate::restrictions::{self, Refused, Voucher, Wanted};
 use crate::tenancy::{self, Tenant};
-use crate::{Engine, StorageError, idempotency, sessions};
+use crate::{Engine, StorageError, idempotency, redirects, sessions};
 use domain::challenge::{Challenge, ChallengeStatus, NotAnswerable, Parent, Step};
 use domain::code as codes;
 use domain::strategy::Strategy;
@@ -30,9 +31,9 @@ pub enum EmailError {
     /// The challenge is not under this address.
     #[error("there is no such challenge")]
     NoChallenge,
-    /// Its domain is for throwing away.
-    #[error("the domain of the address is disposable")]
-    Disposable,
+    /// The environment does not let it become somebody's.
+    #[error(transparent)]
+    Refused(#[from] Refused),
     /// Somebody has it.
     #[error("the address is taken")]
     Taken,
@@ -90,7 +91,7 @@ impl Refusal for EmailError {
             Self::NotFound => Kind::NotFound.code(codes::EMAIL_NOT_FOUND),
             Self::NoUser => Kind::NotFound.code(codes::USER_NOT_FOUND),
             Self::NoChallenge => Kind::NotFound.code(codes::CHALLENGE_NOT_FOUND),
-            Self::Disposable => Kind::Invalid.code(codes::IDENTIFIER_DISPOSABLE).param("email_address"),
+            Self::Refused(refused) => refused.verdict(),
             Self::Taken => Kind::Taken.code(codes::IDENTIFIER_EXISTS).param("email_address"),
             Self::Full => Kind::Invalid.code(codes::IDENTIFIER_QUOTA_EXCEEDED).param("email_address"),
             Self::NotVerified => Kind::Invalid.code(codes::EMAIL_NOT_VERIFIED).param("primary"),
@@ -147,13 +148,16 @@ pub async fn add(
 ) -> Result<EmailAddress, EmailError> {
     let tenant = tenancy::tenant(engine, cx.env).await?;
     people::test_mode(&tenant.env.settings, tenant.env.kind, email.is_test())?;
-    // A backend's word passes the rules for people.
-    if cx.surface == domain::Surface::Fapi && !tenant.env.settings.takes_address(&email) {
-        return Err(EmailError::Disposable);
-    }
     engine
         .write(cx, async move |tx, cx| {
             let settings = &tenant.env.settings;
+            // A backend's word passes the rules for people.
+            if cx.surface == domain::Surface::Fapi
+                && let Some(refused) =
+                    restrictions::refused(tx, &tenant.env, Wanted::email(&email), Voucher::Account).await?
+            {
+                return Err(refused.into());
+            }
             let mut person = storage::users::lock(tx, cx.env, user).await?.ok_or(EmailError::NoUser)?;
             let canonical = settings.canonical(&email);
             if person.email_addresses.iter().any(|a| a.canonical == canonical) {
@@ -416,9 +420,10 @@ pub async fn prepare(
             };
             let about = (Parent::EmailAddress(id), Step::Single, strategy);
             let challenge = if by_link {
-                let redirect = redirect_url.as_deref();
-                let redirect =
-                    redirect.map(|text| env.redirect_target(text).ok_or(EmailError::Redirect)).transpose()?;
+                let redirect = match redirect_url.as_deref() {
+                    Some(text) => Some(redirects::check(tx, env, text).await?.ok_or(EmailError::Redirect)?),
+                    None => None,
+                };
                 let target = CodeTarget { is_test, ..target };
                 challenges::issue_link(tx, cx, &tenant, about, target, redirect).await?
             } else {

@@ -9,6 +9,7 @@ use crate::challenges::Wrong;
 use crate::mail::{self, Letter, To};
 use crate::people::{self, TestRefused};
 use crate::refusals::{stored, texted};
+use crate::restrictions::{self, Refused, Voucher, Wanted};
 use crate::sms::SmsRefused;
 use crate::tenancy::{self, Tenant};
 use crate::{Engine, StorageError, events, idempotency};
@@ -38,6 +39,9 @@ pub enum PhoneError {
     /// The environment keeps no numbers.
     #[error("phone numbers are switched off")]
     Off,
+    /// The environment does not let it become somebody's.
+    #[error(transparent)]
+    Refused(#[from] Refused),
     /// The text is no number.
     #[error("the text is no phone number")]
     Format,
@@ -97,6 +101,7 @@ impl Refusal for PhoneError {
             Self::NoUser => Kind::NotFound.code(codes::USER_NOT_FOUND),
             Self::NoChallenge => Kind::NotFound.code(codes::CHALLENGE_NOT_FOUND),
             Self::Off => Kind::Invalid.code(codes::PARAM_UNKNOWN).param("phone_number"),
+            Self::Refused(refused) => refused.verdict(),
             Self::Format => Kind::Invalid.code(codes::PARAM_FORMAT_INVALID).param("phone_number"),
             Self::Taken => Kind::Taken.code(codes::IDENTIFIER_EXISTS).param("phone_number"),
             Self::Full => Kind::Invalid.code(codes::IDENTIFIER_QUOTA_EXCEEDED).param("phone_number"),
@@ -208,6 +213,13 @@ pub async fn add(
     people::test_mode(&tenant.env.settings, tenant.env.kind, number.is_test())?;
     engine
         .write(cx, async move |tx, cx| {
+            // A backend's word passes the rules for people.
+            if cx.surface == Surface::Fapi
+                && let Some(refused) =
+                    restrictions::refused(tx, &tenant.env, Wanted::phone(&number), Voucher::Account).await?
+            {
+                return Err(refused.into());
+            }
             let mut person = storage::users::lock(tx, cx.env, user).await?.ok_or(PhoneError::NoUser)?;
             let claimed = storage::phone_numbers::by_number(tx, cx.env, &number).await?;
             if claimed.iter().any(|n| n.verified || n.user_id == user) {

@@ -14,6 +14,7 @@ use crate::captcha::Cleared;
 use crate::challenges::Wrong;
 use crate::passwords::{self, PasswordError};
 use crate::people::{self, TestRefused};
+use crate::restrictions::{self, Refused, Voucher, Wanted};
 use crate::sessions::Begun;
 use crate::sms::SmsRefused;
 use crate::tenancy::{self, Tenant};
@@ -23,7 +24,6 @@ use domain::challenge::{Challenge, Parent};
 use domain::client::Client;
 use domain::code as codes;
 use domain::environment::Environment;
-use domain::settings::SignUpMode;
 use domain::sign_up::{SignUp, SignUpOver, SignUpStatus, is_enabled};
 use domain::text::{Metadata, Username, metadata_fits};
 use domain::user::PasswordDigest;
@@ -66,9 +66,9 @@ pub enum SignUpError {
     /// No code is sent.
     #[error(transparent)]
     Sms(SmsRefused),
-    /// The environment does not let this address sign up.
-    #[error("the address may not sign up")]
-    NotAllowed,
+    /// The environment does not let this identifier sign up.
+    #[error(transparent)]
+    Refused(#[from] Refused),
     /// The page to land on is on no allowed origin.
     #[error("the redirect target is not allowed")]
     Redirect,
@@ -127,7 +127,7 @@ impl Refusal for SignUpError {
             Self::UsernameTaken => Kind::Taken.code(codes::IDENTIFIER_EXISTS).param("username"),
             Self::NumberTaken => Kind::Taken.code(codes::IDENTIFIER_EXISTS).param("phone_number"),
             Self::Sms(refused) => refused.verdict(),
-            Self::NotAllowed => Kind::Invalid.code(codes::IDENTIFIER_NOT_ALLOWED).param("email_address"),
+            Self::Refused(refused) => refused.verdict(),
             Self::Redirect => Kind::Invalid.code(codes::REDIRECT_URL_NOT_ALLOWED).param("redirect_url"),
             Self::NoTransfer => Kind::Invalid.code(codes::TRANSFER_NOT_SUPPORTED).param("transfer"),
             Self::Ticket => Kind::Invalid.code(codes::TICKET_INVALID).param("ticket"),
@@ -249,7 +249,7 @@ pub async fn create(
     if fields.transfer {
         return transfer::create(engine, cx, client).await;
     }
-    let (staged, is_test) = stage(engine, env, fields).await?;
+    let (staged, is_test) = stage(engine, env, fields, None).await?;
     let cx = &Context { was_test: is_test, ..cx.clone() };
     let tenant = tenancy::tenant(engine, cx.env).await?;
     engine
@@ -286,8 +286,9 @@ pub async fn update(
     id: SignUpId,
     fields: Fields,
 ) -> Result<Moved, SignUpError> {
-    find(engine, cx, client, id).await?.open(cx.now)?;
-    let (staged, is_test) = stage(engine, env, fields).await?;
+    let before = find(engine, cx, client, id).await?;
+    before.open(cx.now)?;
+    let (staged, is_test) = stage(engine, env, fields, Some(&before)).await?;
     let tenant = tenancy::tenant(engine, cx.env).await?;
     engine
         .write(cx, async move |tx, cx| {
@@ -338,8 +339,14 @@ impl Staged {
     }
 }
 
-/// Checks what was sent and hashes the password: one hash, whether the address is known or not.
-async fn stage(engine: &Engine, env: &Environment, fields: Fields) -> Result<(Staged, bool), SignUpError> {
+/// Checks what was sent beside what was sent before, and hashes the password: one hash, whether the address is known or
+/// not.
+async fn stage(
+    engine: &Engine,
+    env: &Environment,
+    fields: Fields,
+    before: Option<&SignUp>,
+) -> Result<(Staged, bool), SignUpError> {
     let is_test =
         people::test_mode(&env.settings, env.kind, fields.email_address.as_ref().is_some_and(Email::is_test))?;
     let mut problems = fields.problems(env);
@@ -351,9 +358,17 @@ async fn stage(engine: &Engine, env: &Environment, fields: Fields) -> Result<(St
     if !problems.is_empty() {
         return Err(SignUpError::Fields(problems));
     }
-    if !fields.is_empty() && env.settings.sign_up_mode() != SignUpMode::Public {
-        // Nobody is on a list before lists exist: closed is closed.
-        return Err(SignUpError::NotAllowed);
+    if !fields.is_empty() {
+        let known = before.map(Wanted::of).unwrap_or_default();
+        let wanted = Wanted {
+            email: fields.email_address.as_ref().or(known.email),
+            phone: phone_number.as_ref().or(known.phone),
+        };
+        // Said as early as it is known, before a hash is spent on it.
+        let refused = restrictions::refused(&mut *engine.read().await?, env, wanted, Voucher::Nobody).await?;
+        if let Some(refused) = refused {
+            return Err(refused.into());
+        }
     }
     let password = match fields.password {
         Some(password) => {

@@ -285,3 +285,24 @@ diesel::table! {
 }
 
 diesel::allow_tables_to_appear_in_same_query!(users, email_addresses, phone_numbers, clients, sessions);
+diesel::table! {
+    listed_identifiers (environment_id, id) {
+        environment_id -> Text,
+        id -> Text,
+        list -> Text,
+        identifier -> Text,
+        match_key -> Text,
+        notify -> Bool,
+        created_at -> BigInt,
+        updated_at -> BigInt,
+    }
+}
+diesel::table! {
+    redirect_urls (environment_id, id) {
+        environment_id -> Text,
+        id -> Text,
+        url -> Text,
+        created_at -> BigInt,
+        updated_at -> BigInt,
+    }
+}

@@ -96,8 +96,11 @@ fn parameter_names(path: &str) -> impl Iterator<Item = &str> {
 
 fn path_parameter(name: &str) -> Parameter {
     let mut schema = ObjectBuilder::new().schema_type(Type::String);
-    if let Some((_, prefix)) = PATH_IDS.iter().find(|(known, _)| *known == name) {
-        schema = schema.pattern(Some(format!("^{prefix}_[0-9A-HJKMNP-TV-Z]{{26}}$")));
+    let prefixes: Vec<&str> = PATH_IDS.iter().filter(|(known, _)| *known == name).map(|(_, prefix)| *prefix).collect();
+    match prefixes[..] {
+        [] => {}
+        [prefix] => schema = schema.pattern(Some(format!("^{prefix}_[0-9A-HJKMNP-TV-Z]{{26}}$"))),
+        _ => schema = schema.pattern(Some(format!("^({})_[0-9A-HJKMNP-TV-Z]{{26}}$", prefixes.join("|")))),
     }
     ParameterBuilder::new()
         .name(name)

@@ -7,8 +7,8 @@ use actix_web::{FromRequest, HttpRequest};
 use domain::code::{self, Code};
 use domain::message::{EmailSlug, SmsSlug};
 use domain::{
-    ActorTokenId, ApiKeyId, ChallengeId, ClientId, EmailAddressId, Kind, PasskeyId, PhoneNumberId, SessionId, SignInId,
-    SignInTokenId, SignUpId, Surface, UserId,
+    ActorTokenId, AllowlistIdentifierId, ApiKeyId, BlocklistIdentifierId, ChallengeId, ClientId, EmailAddressId, Kind,
+    PasskeyId, PhoneNumberId, RedirectUrlId, SessionId, SignInId, SignInTokenId, SignUpId, Surface, UserId,
 };
 use futures_util::future::LocalBoxFuture;
 use std::str::FromStr;
@@ -48,6 +48,10 @@ path_ids! {
     ApiKeyId "api_key_id" RESOURCE_NOT_FOUND;
     SignInTokenId "sign_in_token_id" SIGN_IN_TOKEN_NOT_FOUND;
     ActorTokenId "actor_token_id" ACTOR_TOKEN_NOT_FOUND;
+    // One name in the contract; which list is meant says the path.
+    AllowlistIdentifierId "identifier_id" ALLOWLIST_IDENTIFIER_NOT_FOUND;
+    BlocklistIdentifierId "identifier_id" BLOCKLIST_IDENTIFIER_NOT_FOUND;
+    RedirectUrlId "redirect_url_id" REDIRECT_URL_NOT_FOUND;
 }
 
 macro_rules! path_names {

@@ -2,10 +2,12 @@
 
 mod codes;
 mod emails;
+mod identifier_lists;
 mod instance;
 mod message_templates;
 mod passkeys;
 mod phone_numbers;
+mod redirect_urls;
 mod sessions;
 mod tickets;
 mod user_bodies;
@@ -22,6 +24,8 @@ pub fn routes(app: &mut ServiceConfig<'_>) {
         .configure(tickets::routes)
         .configure(passkeys::routes)
         .configure(instance::routes)
+        .configure(identifier_lists::routes)
+        .configure(redirect_urls::routes)
         .configure(message_templates::routes);
 }
 

@@ -2,14 +2,16 @@
 
 use crate::passkeys::PasskeyAssertion;
 use crypto::Secret;
-use domain::Timestamp;
 use domain::challenge::Challenge;
+use domain::environment::Environment;
 use domain::strategy::Strategy;
+use domain::{Kind, Timestamp, code};
 use engine::sign_in::{Answer, Prepare};
+use engine::{Engine, redirects};
 use serde_json::{Map, Value};
 use std::fmt::Display;
 use utoipa::ToSchema;
-use web::{ApiError, Bucket, By, Form, FromForm, Limiter};
+use web::{ApiError, Bucket, By, Form, FromForm, Limiter, OrFault};
 
 /// What is to be proven, and how.
 #[derive(ToSchema)]
@@ -32,7 +34,6 @@ pub(crate) struct ChallengeCreateRequest {
     /// Where a link lands.
     pub(crate) redirect_url: Option<String>,
     /// Where a sign-in elsewhere lands.
-    #[expect(dead_code, reason = "documented and checked; no strategy of this release reads it")]
     redirect_url_complete: Option<String>,
     /// The enterprise connection.
     #[expect(dead_code, reason = "documented and checked; no strategy of this release reads it")]
@@ -65,6 +66,15 @@ impl FromForm for ChallengeCreateRequest {
 }
 
 impl ChallengeCreateRequest {
+    /// Refuses a second landing that is not allowed, as `redirect_url` is refused where it is read.
+    pub(crate) async fn check_landing(&self, engine: &Engine, env: &Environment) -> Result<(), ApiError> {
+        let Some(sent) = self.redirect_url_complete.as_deref() else { return Ok(()) };
+        match redirects::target(engine, env, Some(sent)).await.or_fault()? {
+            Some(_) => Ok(()),
+            None => Err(ApiError::param(Kind::Invalid, code::REDIRECT_URL_NOT_ALLOWED, "redirect_url_complete")),
+        }
+    }
+
     /// What is asked for, and the answer when it is at hand.
     pub(crate) fn taken_apart(self) -> (Prepare, Option<Answer>) {
         let answer = Answer { code: self.code, password: self.password, ticket: self.ticket, ..Answer::default() };
@@ -125,6 +135,6 @@ pub(crate) fn count_sending(limiter: &Limiter, strategy: &str, to: Option<&dyn D
 
 /// The body of the challenge that a step was about.
 pub(crate) fn shown(challenge: Option<Challenge>, now: Timestamp) -> Result<api::Challenge, ApiError> {
-    let gone = || ApiError::refuse(domain::Kind::NotFound, domain::code::CHALLENGE_NOT_FOUND);
+    let gone = || ApiError::refuse(Kind::NotFound, code::CHALLENGE_NOT_FOUND);
     Ok(api::Challenge::new(&challenge.ok_or_else(gone)?, now))
 }

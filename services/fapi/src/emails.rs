@@ -132,6 +132,7 @@ async fn create_email_address_challenge(
     limiter.take(Bucket::ChallengeCreate, By::Id(&id))?;
     let address = emails::own(&engine, &caller.cx, caller.user.id, id).await?;
     count_sending(&limiter, &body.strategy, Some(&address.canonical))?;
+    body.check_landing(&engine, &caller.env).await?;
     let mut challenge =
         emails::prepare(&engine, &caller.cx, caller.user.id, id, &body.strategy, body.redirect_url).await?;
     if body.code.is_some() {

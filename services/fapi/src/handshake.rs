@@ -9,8 +9,8 @@ use crypto::Secret;
 use domain::code;
 use domain::environment::Environment;
 use domain::{Context, Kind};
-use engine::Engine;
 use engine::handshake::{self, Confirmed, HandshakeError, Outcome};
+use engine::{Engine, redirects};
 use url::Url;
 use utoipa::{IntoParams, ToSchema};
 use utoipa_actix_web::service_config::ServiceConfig;
@@ -75,7 +75,7 @@ async fn client_handshake(
     Query(asked): Query<HandshakeQuery>,
 ) -> Result<HttpResponse, ApiError> {
     let (cx, env) = (&caller.cx, &caller.env);
-    let redirect_url = asked.redirect_url.as_deref().and_then(|text| env.redirect_target(text));
+    let redirect_url = redirects::target(&engine, env, asked.redirect_url.as_deref()).await.or_fault()?;
     let Some(ticket) = &asked.ticket else {
         match asked.handshake_token.as_deref() {
             Some("") => return Err(ApiError::refuse(Kind::Malformed, code::HANDSHAKE_TOKEN_MISSING)),
@@ -194,7 +194,7 @@ async fn done(
 ) -> Result<HttpResponse, ApiError> {
     hand_over(engine, cx, env, cookies, confirmed.begun.as_ref()).await?;
     // Checked again: the list may have changed since the link was sent.
-    let landing = confirmed.redirect_url.as_deref().and_then(|text| env.redirect_target(text));
+    let landing = redirects::target(engine, env, confirmed.redirect_url.as_deref()).await.or_fault()?;
     let landing = landing.filter(|_| confirmed.outcome != Outcome::Denied);
     match (html.0, landing) {
         (false, landing) => Ok(HttpResponse::Ok().json(api::ClientHandshake::new(landing))),

@@ -143,6 +143,7 @@ async fn create_sign_in_challenge(
     let (cx, env, client) = (&caller.cx, &caller.env, caller.client.id);
     let identifier = sign_in::find(&engine, cx, env, client, id).await?.0.identifier;
     count_sending(&limiter, &body.strategy, identifier.as_ref().map(|i| &i.canonical as &dyn Display))?;
+    body.check_landing(&engine, env).await?;
     let (wanted, answer) = body.taken_apart();
     let mut moved = sign_in::prepare(&engine, cx, client, id, wanted).await?;
     if let (Some(issued), Some(answer)) = (&moved.challenge, answer) {

@@ -216,6 +216,7 @@ async fn create_sign_up_challenge(
         _ => staged.email_address.map(|email| env.settings.canonical(&email)),
     };
     count_sending(&limiter, &body.strategy, to.as_ref().map(|to| to as &dyn Display))?;
+    body.check_landing(&engine, env).await?;
     let mut moved = sign_up::prepare(&engine, cx, client, id, &body.strategy, body.redirect_url).await?;
     if let (Some(issued), Some(code)) = (&moved.challenge, body.code) {
         moved = sign_up::answer(&engine, cx, client, id, issued.id, Some(code)).await?;

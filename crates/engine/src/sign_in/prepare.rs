@@ -4,10 +4,10 @@
 use super::{Moved, SignInError, new_password, passkey, person_of, phone};
 use crate::challenges::{self, About, CodeTarget};
 use crate::mail::To;
+use crate::restrictions::{self, Voucher, Wanted};
 use crate::tenancy::{self, Tenant};
-use crate::{Engine, factors, people};
+use crate::{Engine, factors, people, redirects};
 use domain::challenge::{Challenge, Parent, Step};
-use domain::settings::SignUpMode;
 use domain::sign_in::{SignIn, SignInStatus};
 use domain::strategy::Strategy;
 use domain::user::Person;
@@ -132,11 +132,19 @@ async fn by_mail(
     // The form of the row, which may be older than today's rules.
     let canonical = target.map_or(&identifier.canonical, |address| &address.canonical);
     if strategy == Strategy::EmailLink {
-        let redirect = wanted.redirect_url.as_deref();
-        let redirect = redirect.map(|text| env.redirect_target(text).ok_or(SignInError::Redirect)).transpose()?;
-        // Whoever holds an unknown mailbox may sign up by the link, so it is sent all the same.
-        let stranger = Email::parse(&identifier.shown).ok();
-        let stranger = stranger.filter(|_| env.settings.sign_up_mode() == SignUpMode::Public);
+        let redirect = match wanted.redirect_url.as_deref() {
+            Some(text) => Some(redirects::check(tx, env, text).await?.ok_or(SignInError::Redirect)?),
+            None => None,
+        };
+        // Whoever holds an unknown mailbox may sign up by the link, so it is sent all the same. Asked for everybody,
+        // known or not: the work is the same.
+        let stranger = match Email::parse(&identifier.shown) {
+            Ok(email) => {
+                let refused = restrictions::refused(tx, env, Wanted::email(&email), Voucher::Nobody).await?;
+                Some(email).filter(|_| refused.is_none())
+            }
+            Err(_) => None,
+        };
         let to = match (target, &stranger) {
             (Some(address), _) => To::Address(address),
             (None, Some(email)) => To::Email(email),

@@ -2,6 +2,7 @@
 
 use super::SignUpError;
 use crate::people;
+use crate::restrictions::{self, Voucher, Wanted};
 use crate::sessions::{self, Begun};
 use crate::tenancy::Tenant;
 use domain::Context;
@@ -24,6 +25,9 @@ pub(super) async fn if_ready(
     let env = &tenant.env;
     if !sign_up.is_ready(&env.settings) {
         return Ok(None);
+    }
+    if let Some(refused) = restrictions::refused(tx, env, Wanted::of(sign_up), Voucher::Nobody).await? {
+        return Err(refused.into());
     }
     if let Some(email) = &sign_up.email_address
         && people::holder(tx, env, email).await?.is_some()

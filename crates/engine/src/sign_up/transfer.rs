@@ -1,9 +1,9 @@
 //! A sign-in that found nobody becomes a sign-up. What was proven stays proven; what was only said must be proven.
 
 use super::{Moved, SignUpError, complete};
+use crate::restrictions::{self, Voucher, Wanted};
 use crate::{Engine, people, tenancy};
 use domain::identifier::IdentifierKind;
-use domain::settings::SignUpMode;
 use domain::sign_in::{SignIn, SignInStatus, TRANSFER_WINDOW};
 use domain::sign_up::{SignUp, SignUpStatus};
 use domain::text::Username;
@@ -13,10 +13,6 @@ use storage::Tx;
 /// Goes on with the transferable sign-in of a client; it is used up by it.
 pub(super) async fn create(engine: &Engine, cx: &Context, client: ClientId) -> Result<Moved, SignUpError> {
     let tenant = tenancy::tenant(engine, cx.env).await?;
-    if tenant.env.settings.sign_up_mode() != SignUpMode::Public {
-        // Nobody is on a list before lists exist: closed is closed.
-        return Err(SignUpError::NotAllowed);
-    }
     engine
         .write(cx, async move |tx, cx| {
             let mut client = storage::clients::lock(tx, cx.env, client).await?.ok_or(SignUpError::NoClient)?;
@@ -33,8 +29,9 @@ pub(super) async fn create(engine: &Engine, cx: &Context, client: ClientId) -> R
             let mut sign_up = SignUp::begin(cx.id(), client.id, cx.now);
             sign_up.was_test = sign_in.was_test;
             stage(&mut sign_up, &sign_in, cx)?;
-            if sign_up.email_address.as_ref().is_some_and(|email| !tenant.env.settings.takes_address(email)) {
-                return Err(SignUpError::NotAllowed);
+            let wanted = Wanted::of(&sign_up);
+            if let Some(refused) = restrictions::refused(tx, &tenant.env, wanted, Voucher::Nobody).await? {
+                return Err(refused.into());
             }
             sign_in.abandon(cx.now);
             storage::sign_ins::save(tx, cx.env, &sign_in).await?;

@@ -5,7 +5,7 @@ use crate::challenges::{self, About, CodeTarget, Wrong};
 use crate::guesses::{self, Purpose};
 use crate::mail::To;
 use crate::tenancy::{self, Tenant};
-use crate::{Engine, people};
+use crate::{Engine, people, redirects};
 use domain::challenge::{Challenge, ChallengeStatus, NotAnswerable, Parent, Step};
 use domain::client::Client;
 use domain::sign_up::SignUp;
@@ -58,9 +58,10 @@ pub async fn prepare(
             };
             let about = (Parent::SignUp(sign_up.id), Step::Single, strategy);
             let challenge = if strategy == Strategy::EmailLink {
-                let redirect = redirect_url.as_deref();
-                let target_of = |text| tenant.env.redirect_target(text).ok_or(SignUpError::Redirect);
-                let redirect = redirect.map(target_of).transpose()?;
+                let redirect = match redirect_url.as_deref() {
+                    Some(text) => Some(redirects::check(tx, &tenant.env, text).await?.ok_or(SignUpError::Redirect)?),
+                    None => None,
+                };
                 let target = CodeTarget { is_test: sign_up.was_test, ..target };
                 challenges::issue_link(tx, cx, &tenant, about, target, redirect).await?
             } else {

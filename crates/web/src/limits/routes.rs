@@ -34,13 +34,21 @@ pub(crate) fn bucket_of_route(method: &Method, pattern: &str) -> (String, Allowa
     let last = segments.last().copied().unwrap_or_default();
     let (verb, allowance) = match *method {
         Method::GET | Method::HEAD => ("read", READ),
-        Method::DELETE => ("destroy", COSTLY),
+        Method::DELETE => ("destroy", destruction(&group)),
         Method::PATCH | Method::PUT if group == "instance" => ("update", COSTLY),
         Method::PATCH | Method::PUT => ("update", CHANGE),
         _ if segments.len() <= 1 => ("create", creation(&group)),
         _ => action(last),
     };
     (format!("{group}.{verb}"), allowance)
+}
+
+/// Lists are emptied row by row, as they are filled.
+fn destruction(group: &str) -> Allowance {
+    match group {
+        "allowlist_identifiers" | "blocklist_identifiers" | "redirect_urls" => CHANGE,
+        _ => COSTLY,
+    }
 }
 
 /// Lists of identifiers and URLs are filled row by row; everything else is made one at a time.
