@@ -11,6 +11,7 @@ use crate::messages::Forms;
 use domain::environment::Environment;
 use domain::{EnvironmentId, Timestamp};
 use keys::{EnvironmentKeys, KeysError};
+use std::borrow::Cow;
 use std::collections::HashMap;
 use std::sync::atomic::{AtomicI64, Ordering};
 use std::sync::{Arc, PoisonError, RwLock};
@@ -96,9 +97,14 @@ pub struct Resolved {
 /// Finds the environment of a request by its host and the first segment of its path.
 pub async fn resolve(engine: &Engine, host: &str, path: &str) -> Result<Option<Resolved>, Error> {
     let segment = path.strip_prefix('/').and_then(|rest| rest.split('/').next()).unwrap_or_default();
-    let host = host.to_ascii_lowercase();
+    let host = if host.bytes().any(|b| b.is_ascii_uppercase()) {
+        Cow::Owned(host.to_ascii_lowercase())
+    } else {
+        Cow::Borrowed(host)
+    };
+    let host = host.as_ref();
     let label = if domain::environment::is_routing_label(segment) { segment } else { "" };
-    for (host, segment) in [(host.as_str(), label), (host.as_str(), ""), ("", label), ("", "")] {
+    for (host, segment) in [(host, label), (host, ""), ("", label), ("", "")] {
         let Some(id) = by_host(engine, host, segment).await? else { continue };
         // A path that begins with a label never falls through to another environment's root.
         if segment.is_empty() && !label.is_empty() && host.is_empty() {

@@ -1,7 +1,7 @@
 //! The OpenAPI document of a surface, made from its routes: what is served is what is documented.
 
 use crate::path::PATH_IDS;
-use actix_web::App;
+use crate::routing::{Description, ServiceConfig};
 use domain::Surface;
 use utoipa::ToSchema;
 use utoipa::openapi::path::{HttpMethod, Operation, Parameter, ParameterBuilder, ParameterIn, PathItem};
@@ -10,12 +10,12 @@ use utoipa::openapi::security::{
     ApiKey, ApiKeyValue, HttpAuthScheme, HttpBuilder, SecurityRequirement, SecurityScheme,
 };
 use utoipa::openapi::{Components, InfoBuilder, LicenseBuilder, OpenApi, RefOr, Required};
-use utoipa_actix_web::AppExt;
-use utoipa_actix_web::service_config::ServiceConfig;
 
 /// The document of a surface.
-pub fn document(surface: Surface, routes: fn(&mut ServiceConfig<'_>)) -> OpenApi {
-    let (_, mut document) = App::new().into_utoipa_app().configure(routes).split_for_parts();
+pub fn document(surface: Surface, routes: fn(&mut ServiceConfig)) -> OpenApi {
+    let Description { paths, schemas: named } = ServiceConfig::describe(routes);
+    let mut document = OpenApi::default();
+    document.paths = paths;
     let (title, text) = match surface {
         Surface::Bapi => ("Latchkey Backend API", "What a backend with a secret key may do with its environment."),
         _ => ("Latchkey Frontend API", "What browsers and devices talk to: signing up, signing in, sessions."),
@@ -30,7 +30,7 @@ pub fn document(surface: Surface, routes: fn(&mut ServiceConfig<'_>)) -> OpenApi
     let mut schemas =
         vec![(api::ErrorResponse::name().into_owned(), <api::ErrorResponse as utoipa::PartialSchema>::schema())];
     api::ErrorResponse::schemas(&mut schemas);
-    components.schemas.extend(schemas);
+    components.schemas.extend(named.into_iter().chain(schemas));
     for (name, scheme) in schemes(surface) {
         components.add_security_scheme(name, scheme);
     }
@@ -145,49 +145,6 @@ fn close(schema: &mut RefOr<Schema>) {
 
 fn operations_mut(item: &mut PathItem) -> impl Iterator<Item = &mut Operation> {
     [&mut item.get, &mut item.put, &mut item.post, &mut item.delete, &mut item.patch].into_iter().flatten()
-}
-
-/// The routes of a document: which methods a path takes.
-pub struct Routes(Vec<(Vec<Segment>, Vec<&'static str>)>);
-
-enum Segment {
-    Fixed(String),
-    Any,
-}
-
-/// The routes of a document.
-pub(crate) fn routes_of(document: &OpenApi) -> Routes {
-    let methods = |item: &PathItem| {
-        let known = [
-            ("GET", item.get.is_some()),
-            ("PUT", item.put.is_some()),
-            ("POST", item.post.is_some()),
-            ("DELETE", item.delete.is_some()),
-            ("PATCH", item.patch.is_some()),
-        ];
-        known.into_iter().filter_map(|(name, there)| there.then_some(name)).collect()
-    };
-    let segment = |text: &str| {
-        if text.starts_with('{') { Segment::Any } else { Segment::Fixed(text.to_owned()) }
-    };
-    let routes =
-        document.paths.paths.iter().map(|(path, item)| (path.split('/').map(segment).collect(), methods(item)));
-    Routes(routes.collect())
-}
-
-impl Routes {
-    /// The methods that some route takes at this path; none when no route is there.
-    pub(crate) fn methods(&self, path: &str) -> Vec<&'static str> {
-        let wanted: Vec<&str> = path.split('/').collect();
-        let fits = |route: &[Segment]| {
-            route.len() == wanted.len()
-                && route.iter().zip(&wanted).all(|(segment, text)| match segment {
-                    Segment::Fixed(fixed) => fixed == text,
-                    Segment::Any => !text.is_empty(),
-                })
-        };
-        self.0.iter().filter(|(route, _)| fits(route)).flat_map(|(_, methods)| methods.iter().copied()).collect()
-    }
 }
 
 /// All operations of a document, with their method and path.

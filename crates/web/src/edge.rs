@@ -8,6 +8,7 @@ mod tenant;
 
 use crate::callers::Bearer;
 use crate::error::{Answer, ApiError, OrFault, log_fault};
+use crate::routing::Routes;
 use crate::server::AppParts;
 use crate::state::RequestState;
 use actix_web::body::{BoxBody, MessageBody};
@@ -40,12 +41,13 @@ pub struct Edge(Rc<Parts>);
 struct Parts {
     app: AppParts,
     engine: Engine,
+    routes: Rc<Routes>,
 }
 
 impl Edge {
     /// The edge of a surface.
-    pub fn new(app: AppParts, engine: Engine) -> Self {
-        Self(Rc::new(Parts { app, engine }))
+    pub(crate) fn new(app: AppParts, engine: Engine, routes: Rc<Routes>) -> Self {
+        Self(Rc::new(Parts { app, engine, routes }))
     }
 }
 
@@ -131,7 +133,13 @@ impl Parts {
             self.admit(state, &mut req).await
         };
         match passage {
-            Ok(Passage::Through) => Ok(service.call(req).await?.map_into_boxed_body()),
+            Ok(Passage::Through) => {
+                if let Some(route) = self.routes.find(req.method(), req.path()) {
+                    // Set once: nothing but the edge finds routes.
+                    let _ = state.route.set(Rc::clone(route));
+                }
+                Ok(service.call(req).await?.map_into_boxed_body())
+            }
             Ok(Passage::Answered(response)) => Ok(req.into_response(response)),
             Err(error) => Ok(req.error_response(error)),
         }
@@ -139,9 +147,7 @@ impl Parts {
 
     /// Finds the tenant and asks whether this browser may talk to it.
     async fn admit(&self, state: &RequestState, req: &mut ServiceRequest) -> Result<Passage, ApiError> {
-        let public_path = req.path().to_owned();
-        let host = tenant::host(req);
-        let found = engine::tenancy::resolve(&self.engine, &host, &public_path).await.or_fault()?;
+        let found = engine::tenancy::resolve(&self.engine, tenant::host(req), req.path()).await.or_fault()?;
         let Some(found) = found else {
             if req.method() == Method::OPTIONS {
                 return Ok(Passage::Answered(HttpResponse::NoContent().finish()));
@@ -150,6 +156,11 @@ impl Parts {
         };
         let env = found.env;
         state.env.replace(Some(Arc::clone(&env)));
+        let linked = if env.kind == EnvironmentKind::Development {
+            tenant::linked_device(req.query_string()).map(|(value, rest)| (value, rest, req.path().to_owned()))
+        } else {
+            None
+        };
         if found.prefix_len > 0 && !tenant::strip(req, found.prefix_len) {
             return Err(ApiError::refuse(Kind::NotFound, code::RESOURCE_NOT_FOUND));
         }
@@ -160,9 +171,7 @@ impl Parts {
         }
         let is_bearer = matches!(Bearer::read(req.headers()), Bearer::Token(_));
         cors::check_origin(&env, req.method(), req.path(), req.headers(), is_bearer)?;
-        if env.kind == EnvironmentKind::Development
-            && let Some((value, rest)) = tenant::linked_device(req.query_string())
-        {
+        if let Some((value, rest, public_path)) = linked {
             if req.method() != Method::GET {
                 state.linked_device.replace(Some(value));
                 return Ok(Passage::Through);

@@ -21,8 +21,9 @@ use governor::middleware::StateInformationMiddleware;
 use governor::state::keyed::DefaultKeyedStateStore;
 use governor::{Quota, RateLimiter};
 use std::collections::HashMap;
-use std::fmt::Display;
+use std::fmt::{Display, Write};
 use std::future::{Ready, ready};
+use std::hash::{BuildHasher, Hash, Hasher, RandomState};
 use std::net::{IpAddr, Ipv6Addr};
 use std::num::NonZeroU32;
 use std::rc::Rc;
@@ -110,8 +111,9 @@ pub(crate) struct Rate {
     pub reset: i64,
 }
 
-/// A bucket and a key, hashed: no address of a person is held in memory for it.
-type Key = [u8; 16];
+/// A bucket and a key, hashed under a secret of the process: no address of a person is held in memory for it, and
+/// nobody can look for two keys that are counted as one.
+type Key = u64;
 type Counter = RateLimiter<Key, DefaultKeyedStateStore<Key>, DefaultClock, StateInformationMiddleware>;
 
 /// The buckets of a process, shared by its workers.
@@ -119,6 +121,7 @@ pub struct Limits {
     settings: LimitSettings,
     counters: HashMap<Allowance, Counter>,
     clock: DefaultClock,
+    secret: RandomState,
 }
 
 impl Limits {
@@ -135,7 +138,7 @@ impl Limits {
                 (allowance, counter)
             })
             .collect();
-        Self { settings, counters, clock: DefaultClock::default() }
+        Self { settings, counters, clock: DefaultClock::default(), secret: RandomState::new() }
     }
 
     /// Counts a request, or refuses it.
@@ -169,7 +172,7 @@ impl Limits {
         let Some(counter) = self.counters.get(&allowance) else {
             return Ok(Rate { limit: allowance.max, remaining: allowance.max, reset: now });
         };
-        match counter.check_key(&hashed(name, env.id, key)) {
+        match counter.check_key(&self.hashed(name, env.id, key)) {
             Ok(state) => {
                 let remaining = state.remaining_burst_capacity();
                 let missing = u64::from(allowance.max.saturating_sub(remaining));
@@ -183,6 +186,15 @@ impl Limits {
                 Err((Rate { limit: allowance.max, remaining: 0, reset: now.saturating_add_unsigned(seconds) }, seconds))
             }
         }
+    }
+
+    fn hashed(&self, name: &str, env: EnvironmentId, key: &dyn Display) -> Key {
+        let mut hasher = self.secret.build_hasher();
+        name.hash(&mut hasher);
+        env.hash(&mut hasher);
+        // A hasher takes everything; a key that cannot be written has no text to be told by.
+        let _ = write!(Hashed(&mut hasher), "{key}");
+        hasher.finish()
     }
 
     /// Forgets the buckets that are full again; called now and then, or memory grows with every stranger.
@@ -205,11 +217,14 @@ fn quota(allowance: Allowance) -> Quota {
     Quota::with_period(window / max.get()).unwrap_or(Quota::per_second(max)).allow_burst(max)
 }
 
-fn hashed(name: &str, env: EnvironmentId, key: &dyn Display) -> Key {
-    let digest = crypto::digest::sha256(format!("{name}\0{env}\0{key}").as_bytes());
-    let mut short = Key::default();
-    short.copy_from_slice(&digest[..16]);
-    short
+/// Text that is hashed as it is written.
+struct Hashed<'a, H>(&'a mut H);
+
+impl<H: Hasher> Write for Hashed<'_, H> {
+    fn write_str(&mut self, text: &str) -> std::fmt::Result {
+        self.0.write(text.as_bytes());
+        Ok(())
+    }
 }
 
 /// One text for everything that counts as the same peer.
@@ -257,9 +272,11 @@ fn limits_of(req: &HttpRequest) -> Result<Data<Limits>, ApiError> {
 /// Counts a backend's request in the bucket of its route.
 pub(crate) fn by_route(asked: &Asked, env: &Environment, key: ApiKeyId) -> Result<(), ApiError> {
     let limits = limits_of(&asked.req)?;
-    let pattern = asked.req.match_pattern().unwrap_or_default();
-    let (name, allowance) = bucket_of_route(asked.req.method(), &pattern);
-    count(&limits, &asked.state, env, (&name, allowance), &key)
+    let (name, allowance) = match asked.state.route.get() {
+        Some(route) => (route.bucket.0.as_str(), route.bucket.1),
+        None => return Err(ApiError::fault(NoEdge)),
+    };
+    count(&limits, &asked.state, env, (name, allowance), &key)
 }
 
 /// Counts requests in the buckets that a handler names.

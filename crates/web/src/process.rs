@@ -1,5 +1,6 @@
 //! A surface as a server of a process that was wired by `boot`: alone, or beside the other surface.
 
+use crate::routing::ServiceConfig;
 use crate::server::{AppParts, ServerSettings};
 use crate::{LimitSettings, Limits, Probes, server};
 use actix_web::dev::{Server, ServerHandle};
@@ -15,7 +16,6 @@ use std::net::TcpListener;
 use std::process::ExitCode;
 use std::sync::Arc;
 use std::time::Duration;
-use utoipa_actix_web::service_config::ServiceConfig;
 
 /// What both APIs of a process share: one count of requests, whichever port they came by.
 pub fn limits(config: &Config) -> Arc<Limits> {
@@ -32,7 +32,7 @@ pub fn limits(config: &Config) -> Arc<Limits> {
 pub fn serve(
     platform: &Platform,
     surface: Surface,
-    routes: fn(&mut ServiceConfig<'_>),
+    routes: fn(&mut ServiceConfig),
     limits: Arc<Limits>,
     listener: TcpListener,
 ) -> io::Result<Server> {
@@ -122,11 +122,11 @@ pub fn bind(listen: &Listen, what: &str) -> io::Result<TcpListener> {
 }
 
 /// The whole `main` of a process that serves one surface and nothing else.
-pub fn main(name: &str, surface: Surface, routes: fn(&mut ServiceConfig<'_>)) -> ExitCode {
+pub fn main(name: &str, surface: Surface, routes: fn(&mut ServiceConfig)) -> ExitCode {
     boot::process::main(name, |config| rt::System::new().block_on(alone(config, surface, routes)))
 }
 
-async fn alone(config: Config, surface: Surface, routes: fn(&mut ServiceConfig<'_>)) -> Result<(), Failure> {
+async fn alone(config: Config, surface: Surface, routes: fn(&mut ServiceConfig)) -> Result<(), Failure> {
     // Jobs send mail, and they are the worker's.
     let (clock, threads) = (Arc::new(SystemClock), threads(&config, 1));
     let wiring = Wiring { clock, mail: Mail::Unused, missing_master_key: Missing::Refuse, threads };

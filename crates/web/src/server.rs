@@ -1,10 +1,10 @@
 //! A surface as an application, and an application on a socket.
 
-use crate::docs::{self, Routes};
 use crate::edge::Edge;
 use crate::error::ApiError;
 use crate::health::{Probes, RenderMetrics};
 use crate::limits::Limits;
+use crate::routing::{Routes, ServiceConfig};
 use actix_web::body::BoxBody;
 use actix_web::dev::{Server, ServiceFactory, ServiceRequest, ServiceResponse};
 use actix_web::http::header::{ALLOW, HeaderValue};
@@ -15,10 +15,9 @@ use engine::Engine;
 use ipnet::IpNet;
 use std::io;
 use std::net::TcpListener;
+use std::rc::Rc;
 use std::sync::Arc;
 use std::time::Duration;
-use utoipa_actix_web::AppExt;
-use utoipa_actix_web::service_config::ServiceConfig;
 
 /// What the workers of a surface share.
 #[derive(Clone)]
@@ -39,24 +38,26 @@ pub struct AppParts {
 pub fn app(
     parts: AppParts,
     engine: Engine,
-    routes: fn(&mut ServiceConfig<'_>),
+    routes: fn(&mut ServiceConfig),
 ) -> App<
     impl ServiceFactory<ServiceRequest, Config = (), Response = ServiceResponse<BoxBody>, Error = Error, InitError = ()>,
 > {
     let probes = parts.probes;
-    let (app, document) = App::new().into_utoipa_app().configure(routes).split_for_parts();
+    let mut known = Routes::default();
+    let app = App::new().configure(|app| known = ServiceConfig::mount(routes, app));
+    let known = Rc::new(known);
     app.app_data(Data::new(engine.clone()))
         .app_data(Data::from(Arc::clone(&parts.limits)))
         .app_data(Data::new(Arc::clone(&parts.metrics)))
-        .app_data(Data::new(docs::routes_of(&document)))
+        .app_data(Rc::clone(&known))
         .configure(|app| probes.routes(app))
         .default_service(actix_web::web::to(unmatched))
-        .wrap(Edge::new(parts, engine))
+        .wrap(Edge::new(parts, engine, known))
 }
 
 /// Answers what no route takes: 405 where another method would have been, 404 elsewhere.
-async fn unmatched(req: HttpRequest, routes: Data<Routes>) -> HttpResponse {
-    let allowed = routes.methods(req.path());
+async fn unmatched(req: HttpRequest) -> HttpResponse {
+    let allowed = req.app_data::<Rc<Routes>>().map(|routes| routes.methods(req.path())).unwrap_or_default();
     if allowed.is_empty() {
         return HttpResponse::from_error(ApiError::refuse(Kind::NotFound, code::RESOURCE_NOT_FOUND));
     }
@@ -101,7 +102,7 @@ impl Default for ServerSettings {
 pub fn serve(
     parts: AppParts,
     engine: impl Fn() -> Engine + Send + Clone + 'static,
-    routes: fn(&mut ServiceConfig<'_>),
+    routes: fn(&mut ServiceConfig),
     listener: TcpListener,
     settings: &ServerSettings,
 ) -> io::Result<Server> {

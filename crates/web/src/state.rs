@@ -3,6 +3,7 @@
 use crate::cookies::Jar;
 use crate::error::{ApiError, NoEdge};
 use crate::limits::Rate;
+use crate::routing::Route;
 use actix_web::web::Data;
 use actix_web::{HttpMessage, HttpRequest};
 use domain::context::IdempotencyClaim;
@@ -10,7 +11,7 @@ use domain::environment::Environment;
 use domain::{Actor, Context, EnvironmentId, RequestId, Surface, Timestamp};
 use engine::Engine;
 use futures_util::future::LocalBoxFuture;
-use std::cell::{Cell, RefCell};
+use std::cell::{Cell, OnceCell, RefCell};
 use std::future::poll_fn;
 use std::net::IpAddr;
 use std::rc::Rc;
@@ -35,6 +36,8 @@ pub(crate) struct RequestState {
     /// The device cookie's value, sent in the URL: development environments only.
     pub linked_device: RefCell<Option<crypto::Secret<String>>>,
     pub gate: Gate,
+    /// The route that was found.
+    pub route: OnceCell<Rc<Route>>,
 }
 
 impl RequestState {
@@ -50,6 +53,7 @@ impl RequestState {
             claim: RefCell::default(),
             linked_device: RefCell::default(),
             gate: Gate::default(),
+            route: OnceCell::default(),
         }
     }
 

@@ -6,10 +6,10 @@ use actix_web::{delete, get, patch, post};
 use domain::{Email, EmailAddressId, UserId};
 use engine::{Engine, emails};
 use utoipa::ToSchema;
-use utoipa_actix_web::service_config::ServiceConfig;
+use web::ServiceConfig;
 use web::{ApiError, ApiErrors, Form, FromForm, Id, NoContent, SecretKey, Write};
 
-pub(crate) fn routes(app: &mut ServiceConfig<'_>) {
+pub(crate) fn routes(app: &mut ServiceConfig) {
     app.service(create_email_address)
         .service(get_email_address)
         .service(update_email_address)

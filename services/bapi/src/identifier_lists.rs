@@ -8,13 +8,13 @@ use domain::listed::Pattern;
 use domain::{AllowlistIdentifierId, BlocklistIdentifierId};
 use engine::{Engine, identifier_lists, restrictions};
 use utoipa::ToSchema;
-use utoipa_actix_web::service_config::ServiceConfig;
+use web::ServiceConfig;
 use web::{
     ApiError, ApiErrors, Form, FromForm, FromQuery, Id, NoContent, OrFault, PageParams, Paging, Params, Query,
     SecretKey, Write,
 };
 
-pub(crate) fn routes(app: &mut ServiceConfig<'_>) {
+pub(crate) fn routes(app: &mut ServiceConfig) {
     app.service(list_allowlist_identifiers)
         .service(create_allowlist_identifier)
         .service(delete_allowlist_identifier)

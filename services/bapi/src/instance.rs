@@ -6,11 +6,11 @@ use domain::settings;
 use engine::{Engine, settings as changes};
 use serde::Serialize;
 use utoipa::ToSchema;
-use utoipa_actix_web::service_config::ServiceConfig;
+use web::ServiceConfig;
 use web::body::Document;
 use web::{ApiError, ApiErrors, SecretKey, Write};
 
-pub(crate) fn routes(app: &mut ServiceConfig<'_>) {
+pub(crate) fn routes(app: &mut ServiceConfig) {
     app.service(get_instance).service(update_instance).service(update_restrictions).service(ping);
 }
 

@@ -13,10 +13,10 @@ mod tickets;
 mod user_bodies;
 mod users;
 
-use utoipa_actix_web::service_config::ServiceConfig;
+use web::ServiceConfig;
 
 /// Every route of the surface.
-pub fn routes(app: &mut ServiceConfig<'_>) {
+pub fn routes(app: &mut ServiceConfig) {
     app.configure(users::routes)
         .configure(emails::routes)
         .configure(phone_numbers::routes)

@@ -11,12 +11,12 @@ use domain::text::{Metadata, label};
 use engine::Engine;
 use engine::message_templates::{self as texts, EmailChange, SmsChange};
 use utoipa::{IntoParams, ToSchema};
-use utoipa_actix_web::service_config::ServiceConfig;
 use web::Nothing;
+use web::ServiceConfig;
 use web::form::read;
 use web::{ApiError, ApiErrors, Form, FromForm, FromQuery, Id, OrFault, Paging, Params, Query, SecretKey, Write};
 
-pub(crate) fn routes(app: &mut ServiceConfig<'_>) {
+pub(crate) fn routes(app: &mut ServiceConfig) {
     app.service(list_sms_templates)
         .service(get_sms_template)
         .service(update_sms_template)

@@ -7,13 +7,13 @@ use domain::text::label;
 use domain::{PasskeyId, UserId};
 use engine::{Engine, PasskeyFilter, PasskeyKey, passkeys};
 use utoipa::{IntoParams, ToSchema};
-use utoipa_actix_web::service_config::ServiceConfig;
+use web::ServiceConfig;
 use web::{
     ApiError, ApiErrors, Form, FromForm, FromQuery, Id, NoContent, OrFault, PageParams, Paging, Params, Query,
     SecretKey, Write,
 };
 
-pub(crate) fn routes(app: &mut ServiceConfig<'_>) {
+pub(crate) fn routes(app: &mut ServiceConfig) {
     app.service(list_passkeys).service(get_passkey).service(update_passkey).service(delete_passkey);
 }
 

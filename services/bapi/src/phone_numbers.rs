@@ -10,13 +10,13 @@ use domain::{Phone, PhoneNumberId, UserId};
 use engine::Engine;
 use engine::phone_numbers::{self, PhoneError, Shown};
 use utoipa::{IntoParams, ToSchema};
-use utoipa_actix_web::service_config::ServiceConfig;
+use web::ServiceConfig;
 use web::{
     ApiError, ApiErrors, Form, FromForm, FromQuery, Id, NoContent, OrFault, PageParams, Paging, Params, Query,
     SecretKey, Write,
 };
 
-pub(crate) fn routes(app: &mut ServiceConfig<'_>) {
+pub(crate) fn routes(app: &mut ServiceConfig) {
     app.service(list_phone_numbers)
         .service(create_phone_number)
         .service(get_phone_number)

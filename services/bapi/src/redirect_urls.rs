@@ -8,13 +8,13 @@ use domain::RedirectUrlId;
 use domain::redirect::REDIRECT_MAX;
 use engine::{Engine, redirects};
 use utoipa::ToSchema;
-use utoipa_actix_web::service_config::ServiceConfig;
+use web::ServiceConfig;
 use web::{
     ApiError, ApiErrors, Form, FromForm, FromQuery, Id, NoContent, OrFault, PageParams, Paging, Params, Query,
     SecretKey, Write,
 };
 
-pub(crate) fn routes(app: &mut ServiceConfig<'_>) {
+pub(crate) fn routes(app: &mut ServiceConfig) {
     app.service(list_redirect_urls).service(create_redirect_url).service(get_redirect_url).service(delete_redirect_url);
 }
 

@@ -7,10 +7,10 @@ use domain::session::SessionStatus;
 use domain::{ClientId, Kind, SessionId, UserId, code};
 use engine::{Engine, SessionFilter, SessionKey, sessions, tokens, users};
 use utoipa::IntoParams;
-use utoipa_actix_web::service_config::ServiceConfig;
+use web::ServiceConfig;
 use web::{ApiError, ApiErrors, FromQuery, Id, OrFault, PageParams, Paging, Params, Query, SecretKey};
 
-pub(crate) fn routes(app: &mut ServiceConfig<'_>) {
+pub(crate) fn routes(app: &mut ServiceConfig) {
     app.service(list_sessions)
         .service(list_user_sessions)
         .service(get_session)

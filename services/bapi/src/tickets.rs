@@ -10,10 +10,10 @@ use engine::{Engine, tickets};
 use serde_json::{Map, Value};
 use std::time::Duration;
 use utoipa::ToSchema;
-use utoipa_actix_web::service_config::ServiceConfig;
+use web::ServiceConfig;
 use web::{ApiError, ApiErrors, Form, FromForm, Id, SecretKey, Write};
 
-pub(crate) fn routes(app: &mut ServiceConfig<'_>) {
+pub(crate) fn routes(app: &mut ServiceConfig) {
     app.service(create_sign_in_token)
         .service(revoke_sign_in_token)
         .service(create_actor_token)

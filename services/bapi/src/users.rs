@@ -12,14 +12,14 @@ use domain::user::Person;
 use domain::{Context, Email, UserId};
 use engine::{Engine, UserFilter, UserKey, images, phone_numbers, totp, users};
 use utoipa::IntoParams;
-use utoipa_actix_web::service_config::ServiceConfig;
+use web::ServiceConfig;
 use web::query::SEARCH_MAX;
 use web::upload::{FileForm, Upload};
 use web::{
     ApiError, ApiErrors, Body, FromQuery, Id, NoContent, OrFault, PageParams, Paging, Params, Query, SecretKey, Write,
 };
 
-pub(crate) fn routes(app: &mut ServiceConfig<'_>) {
+pub(crate) fn routes(app: &mut ServiceConfig) {
     app.service(list_users)
         .service(create_user)
         .service(count_users)

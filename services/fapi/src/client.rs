@@ -6,10 +6,10 @@ use actix_web::{delete, get, put};
 use api::Envelope;
 use domain::{Refusal, Verdict};
 use engine::{Engine, clients, handshake};
-use utoipa_actix_web::service_config::ServiceConfig;
+use web::ServiceConfig;
 use web::{ApiError, ApiErrors, Bucket, By, Cookies, Device, Limiter, MaybeDevice, OrFault};
 
-pub(crate) fn routes(app: &mut ServiceConfig<'_>) {
+pub(crate) fn routes(app: &mut ServiceConfig) {
     app.service(get_client).service(create_client).service(destroy_client);
 }
 

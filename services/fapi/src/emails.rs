@@ -8,10 +8,10 @@ use api::Envelope;
 use domain::{ChallengeId, Email, EmailAddressId};
 use engine::{Engine, emails, me};
 use utoipa::ToSchema;
-use utoipa_actix_web::service_config::ServiceConfig;
+use web::ServiceConfig;
 use web::{ApiError, ApiErrors, Body, Bucket, By, Form, FromForm, Id, Limiter, OrFault, SignedIn};
 
-pub(crate) fn routes(app: &mut ServiceConfig<'_>) {
+pub(crate) fn routes(app: &mut ServiceConfig) {
     app.service(list_my_email_addresses)
         .service(create_my_email_address)
         .service(get_my_email_address)

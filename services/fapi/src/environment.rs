@@ -3,10 +3,10 @@
 use actix_web::http::header::{CACHE_CONTROL, HeaderValue};
 use actix_web::web::Json;
 use actix_web::{Responder, get};
-use utoipa_actix_web::service_config::ServiceConfig;
+use web::ServiceConfig;
 use web::{Anyone, ApiError, ApiErrors};
 
-pub(crate) fn routes(app: &mut ServiceConfig<'_>) {
+pub(crate) fn routes(app: &mut ServiceConfig) {
     app.service(get_environment);
 }
 

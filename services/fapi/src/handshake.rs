@@ -13,13 +13,13 @@ use engine::handshake::{self, Confirmed, HandshakeError, Outcome};
 use engine::{Engine, redirects};
 use url::Url;
 use utoipa::{IntoParams, ToSchema};
-use utoipa_actix_web::service_config::ServiceConfig;
+use web::ServiceConfig;
 use web::{
     ApiError, ApiErrors, Bucket, By, Cookies, Form, FromForm, FromQuery, Limiter, MaybeDevice, OrFault, Params, Posted,
     Query, WantsHtml,
 };
 
-pub(crate) fn routes(app: &mut ServiceConfig<'_>) {
+pub(crate) fn routes(app: &mut ServiceConfig) {
     app.service(client_handshake).service(confirm_handshake);
 }
 

@@ -9,11 +9,11 @@ use actix_web::{HttpResponse, delete, get, post};
 use api::Envelope;
 use domain::{Kind, code};
 use engine::{Engine, images};
-use utoipa_actix_web::service_config::ServiceConfig;
+use web::ServiceConfig;
 use web::upload::{FileForm, Upload};
 use web::{Anyone, ApiError, ApiErrors, Bucket, By, Limiter, OrFault, SignedIn};
 
-pub(crate) fn routes(app: &mut ServiceConfig<'_>) {
+pub(crate) fn routes(app: &mut ServiceConfig) {
     app.service(upload_my_profile_image).service(delete_my_profile_image).service(get_image);
 }
 

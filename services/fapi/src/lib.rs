@@ -17,11 +17,10 @@ mod sign_ins;
 mod sign_ups;
 mod well_known;
 
-use utoipa_actix_web::service_config::ServiceConfig;
+use web::ServiceConfig;
 
 /// Every route of the surface.
-pub fn routes(app: &mut ServiceConfig<'_>) {
-    // Routes are tried in this order, and each costs a regular expression: the mint comes first.
+pub fn routes(app: &mut ServiceConfig) {
     app.configure(sessions::routes)
         .configure(environment::routes)
         .configure(client::routes)

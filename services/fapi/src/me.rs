@@ -9,10 +9,10 @@ use domain::Patch;
 use domain::text::{Metadata, Username, label, locale};
 use engine::{Engine, me, sessions};
 use utoipa::ToSchema;
-use utoipa_actix_web::service_config::ServiceConfig;
+use web::ServiceConfig;
 use web::{ApiError, ApiErrors, Body, Cookies, Form, FromForm, OrFault, SignedIn};
 
-pub(crate) fn routes(app: &mut ServiceConfig<'_>) {
+pub(crate) fn routes(app: &mut ServiceConfig) {
     app.service(get_me)
         .service(update_me)
         .service(delete_me)

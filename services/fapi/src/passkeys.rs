@@ -10,10 +10,10 @@ use domain::{ChallengeId, PasskeyId};
 use engine::{Engine, me, passkeys};
 use serde_json::{Map, Value};
 use utoipa::ToSchema;
-use utoipa_actix_web::service_config::ServiceConfig;
+use web::ServiceConfig;
 use web::{ApiError, ApiErrors, Body, Bucket, By, Form, FromForm, Id, Limiter, NoContent, OrFault, SignedIn};
 
-pub(crate) fn routes(app: &mut ServiceConfig<'_>) {
+pub(crate) fn routes(app: &mut ServiceConfig) {
     app.service(list_my_passkeys)
         .service(begin_my_passkey_registration)
         .service(complete_my_passkey_registration)

@@ -11,10 +11,10 @@ use domain::{ChallengeId, PhoneNumberId};
 use engine::phone_numbers::{self, PhoneError, Shown};
 use engine::{Engine, me};
 use utoipa::ToSchema;
-use utoipa_actix_web::service_config::ServiceConfig;
+use web::ServiceConfig;
 use web::{ApiError, ApiErrors, Body, Bucket, By, Form, FromForm, Id, Limiter, OrFault, SignedIn};
 
-pub(crate) fn routes(app: &mut ServiceConfig<'_>) {
+pub(crate) fn routes(app: &mut ServiceConfig) {
     app.service(list_my_phone_numbers)
         .service(create_my_phone_number)
         .service(get_my_phone_number)

@@ -7,10 +7,10 @@ use api::Envelope;
 use domain::UserId;
 use engine::{Engine, backup_codes, me, totp};
 use utoipa::ToSchema;
-use utoipa_actix_web::service_config::ServiceConfig;
+use web::ServiceConfig;
 use web::{ApiError, ApiErrors, Body, Bucket, By, Cookies, Form, FromForm, Limiter, OrFault, SignedIn};
 
-pub(crate) fn routes(app: &mut ServiceConfig<'_>) {
+pub(crate) fn routes(app: &mut ServiceConfig) {
     app.service(get_my_totp)
         .service(create_my_totp)
         .service(verify_my_totp)

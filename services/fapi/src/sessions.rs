@@ -10,10 +10,10 @@ use domain::session::{Ending, Session};
 use domain::{ChallengeId, Kind, SessionId, code};
 use engine::{Engine, sessions, step_up, tokens};
 use utoipa::ToSchema;
-use utoipa_actix_web::service_config::ServiceConfig;
-use web::{ApiError, ApiErrors, Body, Bucket, By, Cookies, Device, DeviceToken, Form, FromForm, Id, Limiter};
+use web::ServiceConfig;
+use web::{ApiError, ApiErrors, Body, Bucket, By, Cookies, Device, DeviceToken, Form, FromForm, Id, Limiter, Minted};
 
-pub(crate) fn routes(app: &mut ServiceConfig<'_>) {
+pub(crate) fn routes(app: &mut ServiceConfig) {
     app.service(get_client_session_token)
         .service(get_client_session)
         .service(touch_client_session)
@@ -167,12 +167,12 @@ async fn get_client_session_token(
     engine: Data<Engine>,
     limiter: Limiter,
     Id(id): Id<SessionId>,
-) -> Result<Json<Token>, ApiError> {
+) -> Result<Minted, ApiError> {
     // With the client, whose id no token tells: a stranger cannot empty the bucket of somebody's session.
     limiter.take(Bucket::TokenMint, By::Id(&format_args!("{id}.{}", caller.cookie.client_id)))?;
     let origin = req.headers().get(ORIGIN).and_then(|o| o.to_str().ok()).filter(|o| *o != "null");
     let jwt = tokens::mint(&engine, &caller.cx, &caller.env, &caller.cookie, id, origin).await?;
-    Ok(Json(Token::new(jwt)))
+    Ok(Minted(jwt))
 }
 
 /// Mints a token by a template.

@@ -11,10 +11,10 @@ use engine::captcha::{self, Attempt, Brought};
 use engine::{Engine, sign_in};
 use std::fmt::Display;
 use utoipa::ToSchema;
-use utoipa_actix_web::service_config::ServiceConfig;
+use web::ServiceConfig;
 use web::{ApiError, ApiErrors, Body, Bucket, By, Cookies, Device, Form, FromForm, Id, Limiter, MaybeDevice};
 
-pub(crate) fn routes(app: &mut ServiceConfig<'_>) {
+pub(crate) fn routes(app: &mut ServiceConfig) {
     app.service(create_sign_in)
         .service(get_sign_in)
         .service(create_sign_in_challenge)

@@ -14,7 +14,7 @@ async fn ban() -> HttpResponse {
     HttpResponse::NoContent().finish()
 }
 
-fn sample(app: &mut ServiceConfig<'_>) {
+fn sample(app: &mut ServiceConfig) {
     app.service(get_user).service(ban);
 }
 
@@ -42,16 +42,6 @@ fn every_reference_of_a_document_leads_somewhere() {
     let names = text.split("#/components/schemas/").skip(1).filter_map(|rest| rest.split('"').next());
     for name in names {
         assert!(schemas.contains_key(name), "{name}");
-    }
-}
-
-#[test]
-fn routes_know_their_methods() {
-    let routes = routes_of(&document(Surface::Bapi, sample));
-    assert_eq!(routes.methods("/v1/users/user_1"), ["GET"]);
-    assert_eq!(routes.methods("/v1/users/user_1/ban"), ["POST"]);
-    for unknown in ["/v1/users", "/v1/users/", "/v1/users/a/b", "//v1/users/a", "/v1/users/a/"] {
-        assert!(routes.methods(unknown).is_empty(), "{unknown}");
     }
 }
 

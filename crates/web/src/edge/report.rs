@@ -53,22 +53,16 @@ pub(crate) fn report(state: &RequestState, seen: &Seen, response: &ServiceRespon
     let status = response.status().as_u16();
     let surface = state.surface.as_str();
     METERS.with_borrow_mut(|meters| {
-        // By the name of the handler: to write the pattern takes longer than to count.
-        let name = request.match_name();
-        let of_route = match name.and_then(|name| meters.get_mut(name)) {
+        // The pattern, never the path: paths hold ids and have no bound.
+        let route = state.route.get().map_or("unmatched", |route| route.pattern.as_str());
+        let of_route = match meters.get_mut(route) {
             Some(known) => known,
-            None => meters.entry(name.unwrap_or_default().to_owned()).or_default(),
+            None => meters.entry(route.to_owned()).or_default(),
         };
         let key = (surface, method, status);
-        let known = of_route.iter().position(|(known, _)| *known == key && name.is_some());
-        let index = known.unwrap_or_else(|| {
-            // The pattern, never the path: paths hold ids and have no bound.
-            let route = request.match_pattern().unwrap_or_else(|| "unmatched".to_owned());
-            let same = of_route.iter().position(|(known, meter)| *known == key && meter.route == route);
-            same.unwrap_or_else(|| {
-                of_route.push((key, Meter::of(route, key)));
-                of_route.len() - 1
-            })
+        let index = of_route.iter().position(|(known, _)| *known == key).unwrap_or_else(|| {
+            of_route.push((key, Meter::of(route.to_owned(), key)));
+            of_route.len() - 1
         });
         let Some((_, meter)) = of_route.get(index) else { return };
         tracing::info!(

@@ -3,21 +3,22 @@
 use actix_web::HttpResponse;
 use actix_web::dev::ServiceRequest;
 use actix_web::http::header::{HOST, LOCATION};
-use actix_web::http::uri::{PathAndQuery, Uri};
+use actix_web::http::uri::{Authority, PathAndQuery, Uri};
+use actix_web::web::Bytes;
 use crypto::Secret;
 
 /// The query parameter that carries a device's cookie across sites, in development.
 const LINKED_DEVICE: &str = "__authn_db_jwt";
 
 /// The host that was asked for: `Host`, never a forwarded one.
-pub(crate) fn host(req: &ServiceRequest) -> String {
+pub(crate) fn host(req: &ServiceRequest) -> &str {
     let mut values = req.headers().get_all(HOST);
     let header = values.next().and_then(|value| value.to_str().ok());
     // Two hosts are none: a proxy and we might pick different ones.
     if values.next().is_some() {
-        return String::new();
+        return "";
     }
-    header.map(str::to_owned).or_else(|| req.uri().authority().map(ToString::to_string)).unwrap_or_default()
+    header.or_else(|| req.uri().authority().map(Authority::as_str)).unwrap_or_default()
 }
 
 /// The path and query behind a prefix, which must end where a segment ends.
@@ -34,7 +35,7 @@ fn behind(path_and_query: &str, prefix: usize) -> Option<String> {
 pub(crate) fn strip(req: &mut ServiceRequest, prefix: usize) -> bool {
     let Some(whole) = req.uri().path_and_query() else { return false };
     let Some(rest) = behind(whole.as_str(), prefix) else { return false };
-    let Ok(rest) = rest.parse::<PathAndQuery>() else { return false };
+    let Ok(rest) = PathAndQuery::from_maybe_shared(Bytes::from(rest)) else { return false };
     let mut parts = req.uri().clone().into_parts();
     parts.path_and_query = Some(rest);
     let Ok(uri) = Uri::from_parts(parts) else { return false };
