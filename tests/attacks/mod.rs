@@ -1,6 +1,7 @@
 //! What an attacker would try, each named for the promise that stops it.
 
 mod account_changes;
+mod audit;
 mod breached_passwords;
 mod canaries;
 mod cookies;

@@ -1,6 +1,8 @@
 //! The backend API, operation by operation, as a backend with a secret key sees it.
 
+mod audit_log;
 mod email_addresses;
+mod events;
 mod idempotency;
 mod input;
 mod instance;

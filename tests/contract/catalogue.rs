@@ -22,6 +22,7 @@ pub(super) struct Objects {
     allowed: String,
     blocked: String,
     redirect_url: String,
+    event: String,
 }
 
 /// Makes one object of every kind.
@@ -70,6 +71,7 @@ pub(super) async fn objects(app: &TestApp, env: &TestEnvironment, name: &str) ->
     let blocked = bapi.post("/v1/blocklist-identifiers", listed).await.has_status(201).str("/id");
     let url = json!({ "url": format!("https://{name}.listed.example") });
     let redirect_url = bapi.post("/v1/redirect-urls", url).await.has_status(201).str("/id");
+    let event = app.logged_events(env).await.last().expect("something has happened").id.to_string();
 
     Objects {
         person,
@@ -86,6 +88,7 @@ pub(super) async fn objects(app: &TestApp, env: &TestEnvironment, name: &str) ->
         allowed,
         blocked,
         redirect_url,
+        event,
     }
 }
 
@@ -117,6 +120,8 @@ impl Objects {
             "identifier_id" if template.starts_with("/v1/allowlist") => &self.allowed,
             "identifier_id" => &self.blocked,
             "redirect_url_id" => &self.redirect_url,
+            "event_id" => &self.event,
+            "audit_id" => &self.event.replace("evt_", "audit_"),
             "sms_template_slug" | "slug" => "verification_code",
             // A name within the environment, not an object.
             "template_name" => "any",

@@ -11,8 +11,34 @@ use std::path::Path;
 use testkit::EngineKind;
 
 /// What the reader copies from the output of `dev`.
-const COPIED: [(&str, &str); 4] =
-    [("FAPI", "fapi_url"), ("BAPI", "bapi_url"), ("INBOX", "inbox_url"), ("KEY", "secret_key")];
+const COPIED: [(&str, &str); 5] =
+    [("FAPI", "fapi_url"), ("BAPI", "bapi_url"), ("INBOX", "inbox_url"), ("KEY", "secret_key"), ("DATA", "data_dir")];
+
+/// What a reader has on the machine: the command, and the database that `dev` was told of.
+struct Reader<'a> {
+    database: Option<&'a str>,
+    ready: Value,
+}
+
+impl<'a> Reader<'a> {
+    async fn of(dev: &mut Dev, folder: &Path, database: Option<&'a str>) -> Self {
+        let mut ready = dev.ready().await;
+        ready["data_dir"] = folder.join("data").to_string_lossy().into();
+        Self { database, ready }
+    }
+
+    fn shell(&self) -> tokio::process::Command {
+        let mut shell = command("bash");
+        let ours = Path::new(env!("CARGO_BIN_EXE_latchkey")).parent().expect("the binary is in a folder");
+        let path = std::env::var_os("PATH").unwrap_or_default();
+        let path = std::env::join_paths([ours.to_owned()].into_iter().chain(std::env::split_paths(&path)));
+        shell.env("PATH", path.expect("no folder has a colon in its name"));
+        if let Some(database) = self.database {
+            shell.env("DATABASE_URL", database);
+        }
+        shell
+    }
+}
 
 /// Puts the values of this platform in place of those that the page shows.
 fn fill_in(steps: &mut [Step], ready: &Value) {
@@ -33,10 +59,10 @@ fn fill_in(steps: &mut [Step], ready: &Value) {
 }
 
 /// Runs all steps in one shell; what each of them printed.
-async fn run(folder: &Path, steps: &[Step]) -> Vec<String> {
+async fn run(folder: &Path, steps: &[Step], reader: &Reader<'_>) -> Vec<String> {
     let marked = |(at, step): (usize, &Step)| format!("printf '\\n@@ %s\\n' {at}\n{}\n", step.commands);
     let script: String = steps.iter().enumerate().map(marked).collect();
-    let mut shell = command("bash");
+    let mut shell = reader.shell();
     shell.args(["-eu", "-c", &script]).current_dir(folder);
     let done = tokio::time::timeout(PATIENCE, shell.output()).await.expect("the walk ends").expect("there is a bash");
     let (printed, complaints) = (String::from_utf8_lossy(&done.stdout), String::from_utf8_lossy(&done.stderr));
@@ -53,10 +79,10 @@ async fn run(folder: &Path, steps: &[Step]) -> Vec<String> {
 }
 
 /// Runs the commands of a page on a platform; what each of them printed, which is what the page shows.
-async fn walk(page: &str, folder: &Path, ready: &Value) -> Vec<String> {
+async fn walk(page: &str, folder: &Path, reader: &Reader<'_>) -> Vec<String> {
     let mut steps = steps(page);
-    fill_in(&mut steps, ready);
-    let printed = run(folder, &steps).await;
+    fill_in(&mut steps, &reader.ready);
+    let printed = run(folder, &steps, reader).await;
     for (step, printed) in steps.iter().zip(&printed) {
         let shown = step.output.as_deref().unwrap_or_default();
         let same = shown.lines().count() == printed.lines().count()
@@ -78,16 +104,16 @@ async fn the_walk(database: Option<String>) {
     let folder = tempfile::tempdir().expect("a folder can be made");
     let arguments = ["--fapi-port", "0", "--bapi-port", "0", "--json"];
     let mut dev = Dev::start(folder.path(), database.as_deref(), &arguments).await;
-    let ready = dev.ready().await;
+    let reader = Reader::of(&mut dev, folder.path(), database.as_deref()).await;
 
-    let printed = walk("README.md", folder.path(), &ready).await;
+    let printed = walk("README.md", folder.path(), &reader).await;
 
     let read = |name: &str| std::fs::read_to_string(folder.path().join(name)).expect("the walk keeps it");
     let keys = JwkSet::from_bytes(read("jwks.json")).expect("the JWKS is one");
     let token = read("token.jwt").trim().to_owned();
     let claims = verify(&token, &keys).expect("the token verifies");
     let mut validator = JwtPayloadValidator::new();
-    validator.set_issuer(ready["fapi_url"].as_str().expect("a text"));
+    validator.set_issuer(reader.ready["fapi_url"].as_str().expect("a text"));
     validator.validate(&claims).expect("the claims are of this issuer and of this moment");
     let seen =
         printed.iter().any(|text| text.contains(&format!("\"id\":\"{}\"", claims.subject().unwrap_or("nobody"))));
@@ -119,10 +145,10 @@ async fn the_guides(database: Option<String>) {
     let folder = tempfile::tempdir().expect("a folder can be made");
     let arguments = ["--fapi-port", "0", "--bapi-port", "0", "--json"];
     let mut dev = Dev::start(folder.path(), database.as_deref(), &arguments).await;
-    let ready = dev.ready().await;
+    let reader = Reader::of(&mut dev, folder.path(), database.as_deref()).await;
     for page in guides() {
         let place = tempfile::tempdir().expect("a folder can be made");
-        let printed = walk(&page, place.path(), &ready).await;
+        let printed = walk(&page, place.path(), &reader).await;
         assert!(!printed.is_empty(), "{page} shows no command");
     }
     dev.stop().await;

@@ -18,8 +18,8 @@ const ALLOWED: [(&str, &str); 9] = [
     ("FROM \"projects\"", "an operator's command lists the projects"),
     ("FROM \"workspaces\"", "an operator's command lists the workspaces"),
     ("FROM \"count_deltas\" ORDER BY", "the fold takes the first few deltas of all, by the primary key"),
-    ("ROW_NUMBER()", "the ranked rows are those of a partial index, a batch at most"),
-    ("\"position\" IS NULL", "a partial index holds only the events that wait for their position"),
+    ("FROM (VALUES ", "the sequencer goes through the places of its batch, and finds each row by its key"),
+    ("\"audit_sequence\" IS NULL", "a partial index holds only the rows that wait for their place"),
 ];
 
 /// Lets the product do a bit of everything.

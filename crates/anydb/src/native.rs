@@ -19,7 +19,7 @@
 //! }
 //! ```
 
-use crate::{Conn, Error};
+use crate::{Conn, Error, Tx};
 use diesel::sql_types::Text;
 use diesel_async::RunQueryDsl;
 
@@ -35,4 +35,11 @@ struct Step {
 pub async fn sqlite_plan(conn: &mut Conn, sql: &str) -> Result<Vec<String>, Error> {
     let steps: Vec<Step> = diesel::sql_query(format!("EXPLAIN QUERY PLAN {sql}")).load(conn).await?;
     Ok(steps.into_iter().map(|step| step.detail).collect())
+}
+
+/// Runs a statement as it is written, and says how many rows it hit. For tests that do what somebody at the database
+/// itself would do.
+pub async fn execute(tx: &mut Tx<'_>, sql: &str) -> Result<usize, Error> {
+    let conn: &mut Conn = tx;
+    Ok(diesel::sql_query(sql).execute(conn).await?)
 }

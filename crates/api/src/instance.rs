@@ -64,6 +64,9 @@ pub struct InstanceSettings {
     /// How long the audit log is kept.
     #[schema(minimum = 1, maximum = 3650)]
     pub audit_log_retention_days: u32,
+    /// Whether the audit log keeps the whole address of a caller; else the network it is in, `/24` or `/48`.
+    #[schema(required = false)]
+    pub audit_full_ip: bool,
 }
 
 impl From<&domain::environment::Environment> for InstanceSettings {
@@ -90,6 +93,7 @@ impl From<&domain::environment::Environment> for InstanceSettings {
             sms: settings.sms,
             allowed_origins: settings.allowed_origins,
             audit_log_retention_days: settings.audit_log_retention_days,
+            audit_full_ip: settings.audit_full_ip,
         }
     }
 }

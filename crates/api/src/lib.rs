@@ -5,6 +5,7 @@
 //! resource looks the same wherever it appears. Nothing here reads a row or decides anything.
 
 mod api_key;
+mod audit_entry;
 mod backup_codes;
 mod challenge;
 mod client;
@@ -13,6 +14,7 @@ mod email_message;
 mod envelope;
 mod environment;
 mod error;
+mod event;
 mod handshake;
 mod instance;
 mod jwks;
@@ -34,6 +36,7 @@ mod user;
 mod words;
 
 pub use api_key::ApiKey;
+pub use audit_entry::{AuditActor, AuditEntry, Impersonator};
 pub use backup_codes::BackupCodeBatch;
 pub use challenge::{Challenge, ChallengeError};
 pub use client::{Attempts, Client};
@@ -45,6 +48,7 @@ pub use environment::{
     SessionPolicy,
 };
 pub use error::{ErrorBody, ErrorResponse};
+pub use event::{Event, EventMeta, EventPage, EventPageMeta, EventRecord, EventTypeEntry, EventTypeList, Subject};
 pub use handshake::ClientHandshake;
 pub use instance::InstanceSettings;
 pub use jwks::{Jwk, Jwks};

@@ -148,6 +148,7 @@ codes! {
     REDIRECT_URL_NOT_FOUND "redirect_url_not_found" "No such redirect URL." "This address is not on the list.";
     REDIRECT_URI_INSECURE "redirect_uri_insecure" "The address is neither https nor an app's own scheme; http is for localhost outside of production." "This address is not secure.";
     JWT_TEMPLATE_NOT_FOUND "jwt_template_not_found" "No such JWT template." "This token template does not exist.";
+    EVENT_CURSOR_EXPIRED "event_cursor_expired" "The events after this cursor are not kept any more; meta.oldest_cursor is where the log begins now." "This list begins later now. Please start again.";
     MESSAGE_NOT_FOUND "message_not_found" "No such message in the inbox." "This message does not exist.";
 }
 

@@ -1,5 +1,6 @@
 //! Who asks, for which environment, when, and under which request: what every operation is told.
 
+use crate::audit::{ActorKind, Attempts};
 use crate::id::{ApiKeyId, ClientId, EnvironmentId, NewId, RequestId, SessionId, UserId};
 use crate::time::Timestamp;
 use std::net::IpAddr;
@@ -27,6 +28,16 @@ pub enum Actor {
 }
 
 impl Actor {
+    /// What kind of actor the audit log shows. Whoever comes through a browser is a user, known or not.
+    pub const fn kind(&self) -> ActorKind {
+        match self {
+            Self::Anyone | Self::Client(_) | Self::User { .. } => ActorKind::User,
+            Self::ApiKey(_) => ActorKind::ApiKey,
+            Self::Operator => ActorKind::Operator,
+            Self::System => ActorKind::System,
+        }
+    }
+
     /// The actor's id, as events and the audit log show it.
     pub fn id(&self) -> Option<String> {
         match self {
@@ -93,10 +104,16 @@ pub struct Context {
     pub ip: Option<IpAddr>,
     /// The caller's `User-Agent`, cut to 512 characters.
     pub user_agent: Option<String>,
+    /// Why, in the caller's own words: `X-Authn-Reason`.
+    pub reason: Option<String>,
+    /// Whether the audit log of the environment keeps the whole address of the peer.
+    pub keeps_full_ip: bool,
     /// Who acts in the actor's place, as the backend that allowed it named them.
     pub impersonator: Option<String>,
     /// Whether what happens is a test person's doing.
     pub was_test: bool,
+    /// What was tried and has not succeeded.
+    pub attempts: Attempts,
     /// The claim on the caller's idempotency key, if one was sent.
     pub idempotency: Option<IdempotencyClaim>,
 }
@@ -112,8 +129,11 @@ impl Context {
             request_id: RequestId::new(now, crypto::random::bytes()),
             ip: None,
             user_agent: None,
+            reason: None,
+            keeps_full_ip: false,
             impersonator: None,
             was_test: false,
+            attempts: Attempts::default(),
             idempotency: None,
         }
     }

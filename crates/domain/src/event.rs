@@ -1,6 +1,9 @@
 //! What happened, as the event log keeps it.
 
+use crate::id::{EventId, RequestId};
+use crate::time::Timestamp;
 use serde_json::Value;
+use std::collections::BTreeSet;
 use std::str::FromStr;
 
 /// The text is the name of no event.
@@ -133,11 +136,99 @@ pub struct Event {
     pub subject_id: String,
     /// The thing as it was at that moment, in the form of the backend API. Never holds a secret.
     pub data: Value,
+    /// The organization it happened in, if that is another thing than the subject's own.
+    pub organization_id: Option<String>,
+    /// The names of what was changed, for the audit log; never values. Empty where nobody has compared.
+    pub changed_fields: Vec<String>,
 }
 
 impl Event {
     /// An event of version 1.
     pub fn new(event_type: EventType, subject_type: &'static str, subject_id: impl ToString, data: Value) -> Self {
-        Self { event_type, version: 1, subject_type, subject_id: subject_id.to_string(), data }
+        Self {
+            event_type,
+            version: 1,
+            subject_type,
+            subject_id: subject_id.to_string(),
+            data,
+            organization_id: None,
+            changed_fields: Vec::new(),
+        }
+    }
+
+    /// The same in an organization.
+    #[must_use]
+    pub fn in_organization(mut self, id: impl ToString) -> Self {
+        self.organization_id = Some(id.to_string());
+        self
+    }
+
+    /// The same, with the names of what was changed.
+    #[must_use]
+    pub fn changed(mut self, fields: impl IntoIterator<Item = impl Into<String>>) -> Self {
+        self.changed_fields = fields.into_iter().map(Into::into).collect();
+        self
+    }
+
+    /// The same, with the names of what is another in its data than in this body, made before the change.
+    #[must_use]
+    pub fn changed_since(mut self, before: &Value) -> Self {
+        self.changed_fields = differing(before, &self.data);
+        self
+    }
+}
+
+/// An event as a reader of the log sees it.
+#[derive(Debug, Clone, PartialEq)]
+pub struct LoggedEvent {
+    /// Its id.
+    pub id: EventId,
+    /// Its place in the environment's log: 1, 2, 3 and so on, without gaps.
+    pub position: i64,
+    /// The name on the wire.
+    pub event_type: String,
+    /// The version of the payload's form.
+    pub version: i32,
+    /// The kind of thing it is about.
+    pub subject_type: String,
+    /// The id of the thing it is about.
+    pub subject_id: String,
+    /// Who did it, when that is somebody with an id.
+    pub actor_id: Option<String>,
+    /// Who acted in the actor's place.
+    pub impersonator: Option<String>,
+    /// The word for the door it came through.
+    pub surface: String,
+    /// The request that caused it.
+    pub trace_id: RequestId,
+    /// When it happened.
+    pub created_at: Timestamp,
+    /// Whether it was a test person's doing.
+    pub was_test: bool,
+    /// SHA-256 of the payload's text.
+    pub data_sha256: Vec<u8>,
+    /// The payload; none once it was erased.
+    pub data: Option<Value>,
+}
+
+/// The keys whose values differ, sorted; `updated_at` always does and says nothing.
+fn differing(before: &Value, after: &Value) -> Vec<String> {
+    let (Value::Object(before), Value::Object(after)) = (before, after) else { return Vec::new() };
+    let keys: BTreeSet<&String> = before.keys().chain(after.keys()).collect();
+    let differs = |key: &&&String| key.as_str() != "updated_at" && before.get(**key) != after.get(**key);
+    keys.iter().filter(differs).map(|key| (*key).clone()).collect()
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+    use serde_json::json;
+
+    #[test]
+    fn what_was_changed_is_told_by_name_alone() {
+        let before = json!({ "a": 1, "b": { "c": 1 }, "gone": 1, "same": [1], "updated_at": 1 });
+        let after = json!({ "a": 2, "b": { "c": 2 }, "new": null, "same": [1], "updated_at": 2 });
+        let event = Event::new(EventType::UserUpdated, "user", "user_1", after).changed_since(&before);
+        assert_eq!(event.changed_fields, ["a", "b", "gone", "new"]);
     }
 }

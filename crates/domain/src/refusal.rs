@@ -22,6 +22,8 @@ pub enum Kind {
     Taken,
     /// The state does not allow it any more: 422 on FAPI, 409 on BAPI.
     NotLive,
+    /// Was there once, and is there no more.
+    Gone,
     /// Conflicts with another request or a state, on every surface.
     Conflict,
     /// Bigger than what is read.

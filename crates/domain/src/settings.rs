@@ -505,6 +505,8 @@ pub struct Settings {
     pub delete_self_enabled: bool,
     /// How long the audit log is kept.
     pub audit_log_retention_days: u32,
+    /// Whether the audit log keeps the whole address of a caller; else the network it is in.
+    pub audit_full_ip: bool,
     /// The issuer of the environment, filled in when it is read: URLs of what we serve begin with it.
     #[serde(skip)]
     pub issuer: String,
@@ -535,6 +537,7 @@ impl Default for Settings {
             allowed_origins: Vec::new(),
             delete_self_enabled: true,
             audit_log_retention_days: 90,
+            audit_full_ip: false,
             issuer: String::new(),
             secrets: SealedSettings::default(),
         }

@@ -10,7 +10,7 @@ use crate::strategy::Strategy;
 use serde_json::{Map, Value};
 
 /// What a backend may set; the other groups have doors of their own.
-const KEYS: [&str; 18] = [
+const KEYS: [&str; 19] = [
     "application_name",
     "support_email",
     "enhanced_email_deliverability",
@@ -27,6 +27,7 @@ const KEYS: [&str; 18] = [
     "require_legal_accepted",
     "sms",
     "audit_log_retention_days",
+    "audit_full_ip",
     "allowed_origins",
     "delete_self_enabled",
 ];

@@ -6,7 +6,7 @@ use crypto::{Secret, TokenHash, secret_key};
 use domain::environment::Environment;
 use domain::event::{Event, EventType};
 use domain::key::{ApiKey, ApiKeyKind};
-use domain::{ApiKeyId, Context, Kind, Refusal, Timestamp, Verdict, code};
+use domain::{ApiKeyId, Context, EnvironmentId, Kind, Refusal, Timestamp, Verdict, code};
 use std::sync::Arc;
 use storage::Tx;
 
@@ -16,6 +16,14 @@ pub enum KeyError {
     /// It is none of ours, unknown, revoked, expired, or of another kind of environment.
     #[error("the key opens nothing")]
     Invalid,
+    /// It was one of ours once: it is revoked or expired, or says that it is of another kind of environment.
+    #[error("the key opens nothing any more")]
+    Dead {
+        /// The key.
+        key: ApiKeyId,
+        /// The environment it was for.
+        env: EnvironmentId,
+    },
     /// The database failed.
     #[error("the key cannot be looked up")]
     Storage(#[from] StorageError),
@@ -25,7 +33,7 @@ stored!(KeyError);
 impl Refusal for KeyError {
     fn verdict(&self) -> Verdict {
         match self {
-            Self::Invalid => Kind::Unauthenticated.code(code::AUTHENTICATION_INVALID),
+            Self::Invalid | Self::Dead { .. } => Kind::Unauthenticated.code(code::AUTHENTICATION_INVALID),
             Self::Storage(_) => Verdict::Fault,
         }
     }
@@ -61,10 +69,14 @@ pub async fn authenticate(
     // The checksum spares the look-up for what is no key at all, publishable keys among them.
     let segment = secret_key::check(secret).map_err(|_| KeyError::Invalid)?;
     let found = storage::api_keys::by_secret(&mut *engine.read().await?, &TokenHash::of_str(secret)).await?;
-    let key = found.filter(|k| k.kind == ApiKeyKind::Secret && k.is_live(now)).ok_or(KeyError::Invalid)?;
+    let key = found.filter(|k| k.kind == ApiKeyKind::Secret).ok_or(KeyError::Invalid)?;
+    let dead = KeyError::Dead { key: key.id, env: key.environment_id };
+    if !key.is_live(now) {
+        return Err(dead);
+    }
     let env = tenancy::environment(engine, key.environment_id).await?;
     if env.kind.is_live() != (segment == secret_key::Segment::Live) {
-        return Err(KeyError::Invalid);
+        return Err(dead);
     }
     engine.shared().activity.key(&key, now);
     Ok((key.id, env))

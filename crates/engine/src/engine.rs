@@ -54,6 +54,8 @@ pub struct Shared {
     pub(crate) activity: Activity,
     pub(crate) image_turns: Turns,
     pub(crate) wake: tokio::sync::Notify,
+    /// Told to whoever waits for events when this process has put some in order.
+    pub(crate) sequenced: tokio::sync::Notify,
 }
 
 impl Shared {
@@ -67,6 +69,7 @@ impl Shared {
             activity: Activity::default(),
             image_turns: Turns::default(),
             wake: tokio::sync::Notify::new(),
+            sequenced: tokio::sync::Notify::new(),
         })
     }
     /// What tells this process from the others; in containers every process has the same number.

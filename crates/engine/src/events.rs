@@ -11,9 +11,14 @@ use storage::{Error, Tx};
 /// How many events get their position in one transaction.
 const BATCH: usize = 500;
 
-/// Gives committed events their positions; says how many.
+/// Gives committed events their positions, chains the audit log, and wakes whoever waits for events; says how many.
 pub async fn sequence(engine: &Engine) -> Result<usize, Error> {
-    engine.db().write(async move |tx: &mut Tx<'_>| storage::events::sequence(tx, None, BATCH).await).await
+    let given =
+        engine.db().write(async move |tx: &mut Tx<'_>| storage::events::sequence(tx, None, BATCH).await).await?;
+    if given > 0 {
+        engine.shared().sequenced.notify_waiters();
+    }
+    Ok(given)
 }
 
 /// The events of an environment after a position, in order.
@@ -29,8 +34,13 @@ pub(crate) async fn person(
     person: &Person,
     settings: &Settings,
 ) -> Result<(), Error> {
+    push(tx, cx, of_person(cx, what, person, settings)).await
+}
+
+/// What happened to a person, as an event.
+pub(crate) fn of_person(cx: &Context, what: EventType, person: &Person, settings: &Settings) -> Event {
     let data = body(&api::User::for_bapi(person, settings, cx.now));
-    push(tx, cx, Event::new(what, "user", person.user.id, data)).await
+    Event::new(what, "user", person.user.id, data)
 }
 
 /// Says that something happened to a session.
@@ -42,7 +52,13 @@ pub(crate) async fn session(
     settings: &Settings,
 ) -> Result<(), Error> {
     let data = body(&api::Session::new(session, settings, cx.now));
-    push(tx, cx, Event::new(what, "session", session.id, data)).await
+    let event = Event::new(what, "session", session.id, data);
+    // Whoever begins to act in a person's place stands beside that person from the first row on.
+    let actor = session.actor.as_ref().filter(|_| what == EventType::SessionCreated && cx.impersonator.is_none());
+    match actor.and_then(|actor| actor.get("sub")?.as_str()) {
+        Some(sub) => push(tx, &Context { impersonator: Some(sub.to_owned()), ..cx.clone() }, event).await,
+        None => push(tx, cx, event).await,
+    }
 }
 
 /// Says that something happened to a phone number of a person.

@@ -1,5 +1,6 @@
 //! Guessing is counted per identity and purpose, before the secret is looked at, for known and unknown alike.
 
+use domain::audit::Denial;
 use domain::settings::Settings;
 use domain::{Context, Timestamp, UserId};
 use storage::failures::{Limit, Reserved};
@@ -46,6 +47,16 @@ impl Purpose {
             Self::BackupCode => "backup_code",
             Self::BackendTotp => "backend_totp",
             Self::BackendPassword => "backend_password",
+        }
+    }
+
+    /// What a wrong guess is called in the audit log.
+    fn denial(self, identity: &str) -> Denial {
+        match self {
+            Self::BackendPassword | Self::BackendTotp => Denial::SecretCheckFailed,
+            Self::AddressCode | Self::NumberCode => Denial::VerificationFailed,
+            _ if identity.ends_with(":self") => Denial::StepUpFailed,
+            _ => Denial::SignInFailed,
         }
     }
 
@@ -98,6 +109,8 @@ pub(crate) async fn reserve(
     identity: &str,
     purpose: Purpose,
 ) -> Result<Option<Timestamp>, Error> {
+    // Refused until it succeeds, for the audit log as well.
+    cx.attempts.begin(purpose.denial(identity), identity);
     let Some(limit) = purpose.limit(settings) else { return Ok(None) };
     match storage::failures::reserve(tx, cx.env, identity, purpose.as_str(), limit, cx.now).await? {
         Reserved::Open { .. } => Ok(None),
@@ -113,6 +126,7 @@ pub(crate) async fn give_back(
     identity: &str,
     purpose: Purpose,
 ) -> Result<(), Error> {
+    cx.attempts.end(purpose.denial(identity), identity);
     match purpose.limit(settings) {
         Some(limit) => storage::failures::give_back(tx, cx.env, identity, purpose.as_str(), limit, cx.now).await,
         None => Ok(()),
@@ -121,6 +135,7 @@ pub(crate) async fn give_back(
 
 /// Forgets the failures of a purpose after a success.
 pub(crate) async fn succeed(tx: &mut Tx<'_>, cx: &Context, identity: &str, purpose: Purpose) -> Result<(), Error> {
+    cx.attempts.end(purpose.denial(identity), identity);
     storage::failures::succeed(tx, cx.env, identity, purpose.as_str()).await
 }
 

@@ -6,6 +6,7 @@
 
 pub mod activity;
 pub mod api_keys;
+pub mod audit;
 pub mod backup_codes;
 pub mod bootstrap;
 pub mod callers;
@@ -32,6 +33,7 @@ pub mod passkeys;
 pub mod passwords;
 mod people;
 pub mod phone_numbers;
+pub mod pull;
 pub mod redirects;
 mod refusals;
 pub mod restrictions;
@@ -53,6 +55,6 @@ pub use engine::{Engine, EngineSettings, Parts, Shared};
 pub use keys::Jwks;
 pub use storage::Error as StorageError;
 pub use storage::{
-    passkeys::Filter as PasskeyFilter, passkeys::Key as PasskeyKey, sessions::Filter as SessionFilter,
-    sessions::Key as SessionKey, users::Filter as UserFilter, users::Key as UserKey,
+    audit::AuditFilter, passkeys::Filter as PasskeyFilter, passkeys::Key as PasskeyKey,
+    sessions::Filter as SessionFilter, sessions::Key as SessionKey, users::Filter as UserFilter, users::Key as UserKey,
 };

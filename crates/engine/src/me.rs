@@ -221,7 +221,7 @@ pub async fn update(
                 person.user.unsafe_metadata.clone_from(metadata);
             }
             if person != before {
-                people::save(tx, cx, &settings, &mut person).await?;
+                people::save_changed(tx, cx, &settings, &before, &mut person).await?;
             }
             Ok(person)
         })

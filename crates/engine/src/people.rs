@@ -406,6 +406,26 @@ pub(crate) async fn save(
     events::person(tx, cx, EventType::UserUpdated, person, settings).await
 }
 
+/// Writes a person and tells of it, with the names of what is another than it was before.
+pub(crate) async fn save_changed(
+    tx: &mut Tx<'_>,
+    cx: &Context,
+    settings: &Settings,
+    before: &Person,
+    person: &mut Person,
+) -> Result<(), StorageError> {
+    person.user.updated_at = cx.now;
+    person.user.note_factors(person.factor_summary(), cx.now);
+    storage::users::save(tx, cx.env, person).await?;
+    let was = events::body(&api::User::for_bapi(before, settings, cx.now));
+    let mut event = events::of_person(cx, EventType::UserUpdated, person, settings).changed_since(&was);
+    if before.user.password_digest != person.user.password_digest {
+        // The body does not show one password for another.
+        event.changed_fields.push("password".to_owned());
+    }
+    events::push(tx, cx, event).await
+}
+
 /// Writes a person one of whose second factors came or went, and tells of it; the mailbox hears when the last one is
 /// gone.
 pub(crate) async fn save_second_factors(

@@ -1,7 +1,7 @@
 //! What has to be done from time to time, whoever asks for nothing.
 
 use crate::signing::SigningError;
-use crate::{Engine, activity, signing, tenancy};
+use crate::{Engine, activity, audit, signing, tenancy};
 use domain::{Context, EnvironmentId, Timestamp};
 use std::time::Duration;
 use storage::{Error, Tx};
@@ -103,10 +103,12 @@ async fn look_after(engine: &Engine, cx: &Context) -> Result<(), Fault> {
     sweep(engine, cx).await?;
     keys?;
     // Last, because it needs the settings, and with them the keys.
-    let days = tenancy::environment(engine, cx.env).await?.settings.audit_log_retention_days;
-    let before = cx.now - DAY * days;
+    let tenant = tenancy::tenant(engine, cx.env).await?;
+    let before = cx.now - DAY * tenant.env.settings.audit_log_retention_days;
     in_batches(engine, cx, SWEPT, async move |tx: &mut Tx<'_>, cx: &Context| {
-        storage::retention::events(tx, cx.env, before, SWEPT).await
+        let Some(anchor) = storage::retention::due(tx, cx.env, before, SWEPT).await? else { return Ok(0) };
+        let tag = audit::tag_of(&tenant.keys, &anchor);
+        storage::retention::events(tx, cx.env, &anchor, &tag, cx.now).await
     })
     .await?;
     Ok(())

@@ -40,6 +40,8 @@ pub struct EnvironmentKeys {
     pub cursor: MacKey,
     /// Hashes the codes that are sent to people: ten to the six possibilities need a key, not a slow hash.
     pub code: MacKey,
+    /// Signs where the audit log begins when its oldest part was deleted.
+    pub audit_anchor: MacKey,
     /// Hashes backup codes: forty bits need a key as well.
     pub backup_code: MacKey,
 }
@@ -63,6 +65,7 @@ impl EnvironmentKeys {
         let root = data_keys.last().unwrap_or(newest);
         let (cursor, code) = (root.derive_mac("list-cursor"), root.derive_mac("challenge-code"));
         let backup_code = root.derive_mac("backup-code");
+        let audit_anchor = root.derive_mac("audit-anchor");
         let mut keys = Self {
             environment,
             signers: HashMap::new(),
@@ -71,6 +74,7 @@ impl EnvironmentKeys {
             cursor,
             code,
             backup_code,
+            audit_anchor,
             data_keys,
         };
         for row in rows {

@@ -5,48 +5,20 @@
 //! serials, and then its events simply get later positions. Events of one subject are pushed under that
 //! subject's row lock, so the serials of one subject are in the order of its commits.
 
+mod sequencer;
+
+pub use domain::event::LoggedEvent;
+pub use sequencer::{sequence, unsequenced_count};
+
 use crate::log_schema::{event_payloads, event_positions, events};
 use crate::row::{at, corrupt, read};
-use crate::{Conn, Error, Result, Tx};
-use anydb::{Any, Lock};
+use crate::{Conn, Result, Tx};
+use anydb::Any;
 use diesel::prelude::*;
-use diesel::sql_types::{BigInt, Text};
 use diesel_async::RunQueryDsl;
+use domain::audit::{Denial, Outcome, kept_ip};
 use domain::event::Event;
-use domain::{Context, EnvironmentId, EventId, RequestId, Timestamp};
-
-/// An event as a reader of the log sees it.
-#[derive(Debug, Clone, PartialEq)]
-pub struct LoggedEvent {
-    /// Its id.
-    pub id: EventId,
-    /// Its place in the environment's log: 1, 2, 3 and so on, without gaps.
-    pub position: i64,
-    /// The name on the wire.
-    pub event_type: String,
-    /// The version of the payload's form.
-    pub version: i32,
-    /// The kind of thing it is about.
-    pub subject_type: String,
-    /// The id of the thing it is about.
-    pub subject_id: String,
-    /// Who did it, when that is somebody with an id.
-    pub actor_id: Option<String>,
-    /// Who acted in the actor's place.
-    pub impersonator: Option<String>,
-    /// The word for the door it came through.
-    pub surface: String,
-    /// The request that caused it.
-    pub trace_id: RequestId,
-    /// When it happened.
-    pub created_at: Timestamp,
-    /// Whether it was a test person's doing.
-    pub was_test: bool,
-    /// SHA-256 of the payload's text.
-    pub data_sha256: Vec<u8>,
-    /// The payload; none once it was erased.
-    pub data: Option<serde_json::Value>,
-}
+use domain::{Context, EnvironmentId, EventId};
 
 #[derive(Insertable)]
 #[diesel(table_name = events, check_for_backend(Any), treat_none_as_default_value = false)]
@@ -65,6 +37,15 @@ struct NewHeader {
     created_at: i64,
     was_test: bool,
     data_sha256: Vec<u8>,
+    is_event: bool,
+    outcome: &'static str,
+    actor_type: &'static str,
+    organization_id: Option<String>,
+    changed_fields: String,
+    origin_ip: Option<String>,
+    user_agent: Option<String>,
+    reason: Option<String>,
+    omitted: i64,
 }
 
 #[derive(Queryable, Selectable)]
@@ -85,28 +66,24 @@ struct Header {
     data_sha256: Vec<u8>,
 }
 
-impl TryFrom<(Header, Option<String>)> for LoggedEvent {
-    type Error = Error;
-
-    fn try_from((row, data): (Header, Option<String>)) -> Result<Self> {
-        let data = data.map(|text| serde_json::from_str(&text)).transpose();
-        Ok(Self {
-            id: read(&row.id, "events.id")?,
-            position: row.position.ok_or_else(|| corrupt("events.position"))?,
-            event_type: row.event_type,
-            version: row.version,
-            subject_type: row.subject_type,
-            subject_id: row.subject_id,
-            actor_id: row.actor_id,
-            impersonator: row.impersonator,
-            surface: row.surface,
-            trace_id: read(&row.trace_id, "events.trace_id")?,
-            created_at: at(row.created_at),
-            was_test: row.was_test,
-            data_sha256: row.data_sha256,
-            data: data.map_err(|_| corrupt("event_payloads.data"))?,
-        })
-    }
+fn logged((row, data): (Header, Option<String>)) -> Result<LoggedEvent> {
+    let data = data.map(|text| serde_json::from_str(&text)).transpose();
+    Ok(LoggedEvent {
+        id: read(&row.id, "events.id")?,
+        position: row.position.ok_or_else(|| corrupt("events.position"))?,
+        event_type: row.event_type,
+        version: row.version,
+        subject_type: row.subject_type,
+        subject_id: row.subject_id,
+        actor_id: row.actor_id,
+        impersonator: row.impersonator,
+        surface: row.surface,
+        trace_id: read(&row.trace_id, "events.trace_id")?,
+        created_at: at(row.created_at),
+        was_test: row.was_test,
+        data_sha256: row.data_sha256,
+        data: data.map_err(|_| corrupt("event_payloads.data"))?,
+    })
 }
 
 /// Logs what happened, to be seen if and when the transaction commits.
@@ -117,19 +94,11 @@ pub async fn push(tx: &mut Tx<'_>, cx: &Context, event: &Event) -> Result<EventI
     let id: EventId = cx.id();
     let data = event.data.to_string();
     let header = NewHeader {
-        environment_id: cx.env.to_string(),
-        id: id.to_string(),
         event_type: event.event_type.as_str(),
         version: event.version,
-        subject_type: event.subject_type,
-        subject_id: event.subject_id.clone(),
-        actor_id: cx.actor.id(),
-        impersonator: cx.impersonator.clone(),
-        surface: cx.surface.as_str(),
-        trace_id: cx.request_id.to_string(),
-        created_at: cx.now.millis(),
-        was_test: cx.was_test,
-        data_sha256: crypto::digest::sha256(data.as_bytes()).to_vec(),
+        organization_id: event.organization_id.clone(),
+        changed_fields: serde_json::to_string(&event.changed_fields).unwrap_or_else(|_| "[]".to_owned()),
+        ..header(cx, id, (event.subject_type, event.subject_id.clone()), &data)
     };
     diesel::insert_into(events::table).values(&header).execute(conn).await?;
     diesel::insert_into(event_payloads::table)
@@ -143,88 +112,59 @@ pub async fn push(tx: &mut Tx<'_>, cx: &Context, event: &Event) -> Result<EventI
     Ok(id)
 }
 
-/// Gives at most `max` committed events their positions, of one environment or of all, and says how many.
-///
-/// Environments that another sequencer is at are left to it.
-pub async fn sequence(tx: &mut Tx<'_>, env: Option<EnvironmentId>, max: usize) -> Result<usize> {
-    let environments = match env {
-        Some(env) => vec![env.to_string()],
-        None => with_unsequenced(tx, max).await?,
+/// What was refused, for the audit log alone.
+#[derive(Debug, Clone)]
+pub struct Denied {
+    /// What.
+    pub denial: Denial,
+    /// The kind of thing it was about.
+    pub subject_type: &'static str,
+    /// The thing it was about; never an address.
+    pub subject_id: String,
+    /// How many alike refusals before this one were only counted.
+    pub omitted: i64,
+}
+
+/// Logs what was refused. It is no event: it changes nothing, gets no position, and has no payload.
+pub async fn deny(tx: &mut Tx<'_>, cx: &Context, denied: &Denied) -> Result<EventId> {
+    let conn: &mut Conn = tx;
+    let id: EventId = cx.id();
+    let header = NewHeader {
+        event_type: denied.denial.as_str(),
+        is_event: false,
+        outcome: Outcome::Denied.as_str(),
+        omitted: denied.omitted,
+        ..header(cx, id, (denied.subject_type, denied.subject_id.clone()), "")
     };
-    let mut left = max;
-    for environment in environments {
-        if left == 0 {
-            break;
-        }
-        left -= sequence_one(tx, &environment, left).await?;
-    }
-    Ok(max - left)
+    diesel::insert_into(events::table).values(&header).execute(conn).await?;
+    Ok(id)
 }
 
-// In the order of their ids, so that two sequencers never wait for each other in a circle.
-async fn with_unsequenced(conn: &mut Conn, max: usize) -> Result<Vec<String>> {
-    Ok(events::table
-        .filter(events::position.is_null())
-        .select(events::environment_id)
-        .distinct()
-        .order(events::environment_id)
-        .limit(limit(max))
-        .load(conn)
-        .await?)
-}
-
-#[derive(QueryableByName)]
-#[diesel(check_for_backend(Any))]
-struct Given {
-    #[diesel(sql_type = BigInt)]
-    position: i64,
-}
-
-async fn sequence_one(conn: &mut Conn, environment: &str, max: usize) -> Result<usize> {
-    let Some(last) = lock_position(conn, environment).await? else {
-        return Ok(0);
-    };
-    // A statement of its own, after the lock: on PostgreSQL each sees what was committed before it
-    // began, and so all that the sequencer before this one did.
-    let given: Vec<Given> = diesel::sql_query(
-        "UPDATE events SET position = $1 + ranked.place FROM ( \
-             SELECT id, ROW_NUMBER() OVER (ORDER BY serial) AS place FROM events \
-             WHERE environment_id = $2 AND position IS NULL ORDER BY serial LIMIT $3 \
-         ) AS ranked WHERE events.environment_id = $2 AND events.id = ranked.id \
-         RETURNING position",
-    )
-    .bind::<BigInt, _>(last)
-    .bind::<Text, _>(environment)
-    .bind::<BigInt, _>(limit(max))
-    .load(conn)
-    .await?;
-    if let Some(last) = given.iter().map(|row| row.position).max() {
-        diesel::update(event_positions::table.find(environment))
-            .set(event_positions::last_position.eq(last))
-            .execute(conn)
-            .await?;
+fn header(cx: &Context, id: EventId, subject: (&'static str, String), data: &str) -> NewHeader {
+    NewHeader {
+        environment_id: cx.env.to_string(),
+        id: id.to_string(),
+        event_type: "",
+        version: 1,
+        subject_type: subject.0,
+        subject_id: subject.1,
+        actor_id: cx.actor.id(),
+        impersonator: cx.impersonator.clone(),
+        surface: cx.surface.as_str(),
+        trace_id: cx.request_id.to_string(),
+        created_at: cx.now.millis(),
+        was_test: cx.was_test,
+        data_sha256: crypto::digest::sha256(data.as_bytes()).to_vec(),
+        is_event: true,
+        outcome: Outcome::Success.as_str(),
+        actor_type: cx.actor.kind().as_str(),
+        organization_id: None,
+        changed_fields: "[]".to_owned(),
+        origin_ip: cx.ip.map(|ip| kept_ip(ip, cx.keeps_full_ip)),
+        user_agent: cx.user_agent.clone(),
+        reason: cx.reason.clone(),
+        omitted: 0,
     }
-    Ok(given.len())
-}
-
-/// Becomes the sequencer of an environment until the transaction ends; none while there is another.
-async fn lock_position(conn: &mut Conn, environment: &str) -> Result<Option<i64>> {
-    let query =
-        || event_positions::table.find(environment.to_owned()).select(event_positions::last_position).locked_skipping();
-    if let Some(last) = query().get_result(conn).await.optional()? {
-        return Ok(Some(last));
-    }
-    // Asked before the insert, which would wait for whoever has changed the row.
-    let taken = event_positions::table.find(environment).select(event_positions::last_position);
-    if taken.get_result::<i64>(conn).await.optional()?.is_some() {
-        return Ok(None);
-    }
-    diesel::insert_into(event_positions::table)
-        .values((event_positions::environment_id.eq(environment), event_positions::last_position.eq(0_i64)))
-        .on_conflict_do_nothing()
-        .execute(conn)
-        .await?;
-    Ok(query().get_result(conn).await.optional()?)
 }
 
 /// Reads the log after a position, oldest first; whatever has no position yet is not there.
@@ -238,7 +178,7 @@ pub async fn list(conn: &mut Conn, env: EnvironmentId, after_position: i64, limi
         .select((Header::as_select(), event_payloads::data.nullable()))
         .load(conn)
         .await?;
-    rows.into_iter().map(LoggedEvent::try_from).collect()
+    rows.into_iter().map(logged).collect()
 }
 
 /// Finds an event that has a position.
@@ -252,7 +192,7 @@ pub async fn find(conn: &mut Conn, env: EnvironmentId, id: EventId) -> Result<Op
         .first(conn)
         .await
         .optional()?;
-    row.map(LoggedEvent::try_from).transpose()
+    row.map(logged).transpose()
 }
 
 #[diesel::dsl::auto_type(no_type_alias)]
@@ -271,11 +211,52 @@ pub async fn last_position(conn: &mut Conn, env: EnvironmentId) -> Result<i64> {
     Ok(last.unwrap_or(0))
 }
 
-/// How many events of all environments still wait for a position.
-pub async fn unsequenced_count(conn: &mut Conn) -> Result<i64> {
-    Ok(events::table.filter(events::position.is_null()).count().get_result(conn).await?)
+/// Which events are wanted of the log.
+#[derive(Debug, Clone, Default)]
+pub struct Wanted {
+    /// Those with one of these names; all when there is none.
+    pub types: Vec<&'static str>,
+    /// Those about this thing alone.
+    pub subject_id: Option<String>,
 }
 
-fn limit(max: usize) -> i64 {
-    i64::try_from(max).unwrap_or(i64::MAX)
+/// Reads what is wanted of the log after a position and up to another, oldest first.
+pub async fn range(
+    conn: &mut Conn,
+    env: EnvironmentId,
+    (after, upto): (i64, i64),
+    wanted: &Wanted,
+    limit: i64,
+) -> Result<Vec<LoggedEvent>> {
+    let mut query = events::table
+        .left_join(event_payloads::table.on(payload_of_event()))
+        .filter(events::environment_id.eq(env.to_string()))
+        .filter(events::position.gt(after).and(events::position.le(upto)))
+        .order(events::position)
+        .limit(limit)
+        .select((Header::as_select(), event_payloads::data.nullable()))
+        .into_boxed::<Any>();
+    if let Some(subject) = &wanted.subject_id {
+        query = query.filter(events::subject_id.eq(subject.clone()));
+    }
+    if !wanted.types.is_empty() {
+        query = query.filter(events::event_type.eq_any(wanted.types.clone()));
+    }
+    let rows: Vec<(Header, Option<String>)> = query.load(conn).await?;
+    rows.into_iter().map(logged).collect()
+}
+
+/// The position before the oldest event that is kept.
+pub async fn before_first(conn: &mut Conn, env: EnvironmentId) -> Result<i64> {
+    let first: Option<Option<i64>> = events::table
+        .filter(events::environment_id.eq(env.to_string()).and(events::position.gt(0)))
+        .order(events::position)
+        .select(events::position)
+        .first(conn)
+        .await
+        .optional()?;
+    match first.flatten() {
+        Some(first) => Ok(first - 1),
+        None => last_position(conn, env).await,
+    }
 }

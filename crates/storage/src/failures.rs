@@ -172,6 +172,36 @@ pub async fn spend(
     Ok(None)
 }
 
+/// Whether one more of a kind is let through, `max` within a window from the first of them: `Some` says how many were
+/// not since the last one that was, `None` that this one is only counted.
+pub async fn admit(
+    tx: &mut Tx<'_>,
+    env: EnvironmentId,
+    identity: &str,
+    purpose: &str,
+    budget: Budget,
+    now: Timestamp,
+) -> Result<Option<u32>> {
+    let conn: &mut Conn = tx;
+    let before = lock(conn, env, identity, purpose, now).await?;
+    let window = seconds(budget.window_seconds);
+    let fresh = before.failures == 0 || before.window_started_at + window <= now;
+    let started = if fresh { now } else { before.window_started_at };
+    let seen = if fresh { 1 } else { before.failures.saturating_add(1) };
+    // What was only counted waits for the next one to tell of it, a day long.
+    let kept = if seen > budget.max { Duration::from_secs(86_400) } else { window };
+    diesel::update(counters::table.find((env.to_string(), identity, purpose)))
+        .set((
+            dsl::window_started_at.eq(started.millis()),
+            dsl::failures.eq(i32::try_from(seen).unwrap_or(i32::MAX)),
+            dsl::expires_at.eq((started + kept).millis()),
+        ))
+        .execute(conn)
+        .await?;
+    let left_out = if fresh { before.failures.saturating_sub(budget.max) } else { 0 };
+    Ok((seen <= budget.max).then_some(left_out))
+}
+
 fn seconds(n: u32) -> Duration {
     Duration::from_secs(u64::from(n))
 }

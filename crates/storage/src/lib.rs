@@ -5,6 +5,7 @@
 //! of `anydb` makes.
 
 pub mod api_keys;
+pub mod audit;
 pub mod backup_codes;
 pub mod challenges;
 pub mod clients;

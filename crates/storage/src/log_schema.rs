@@ -18,6 +18,18 @@ diesel::table! {
         created_at -> BigInt,
         was_test -> Bool,
         data_sha256 -> Binary,
+        is_event -> Bool,
+        outcome -> Text,
+        actor_type -> Text,
+        organization_id -> Nullable<Text>,
+        changed_fields -> Text,
+        origin_ip -> Nullable<Text>,
+        user_agent -> Nullable<Text>,
+        reason -> Nullable<Text>,
+        omitted -> BigInt,
+        audit_sequence -> Nullable<BigInt>,
+        prev_hash -> Nullable<Text>,
+        hash -> Nullable<Text>,
     }
 }
 diesel::table! {
@@ -31,6 +43,18 @@ diesel::table! {
     event_positions (environment_id) {
         environment_id -> Text,
         last_position -> BigInt,
+        last_audit_sequence -> BigInt,
+        last_hash -> Text,
+    }
+}
+diesel::table! {
+    audit_anchors (environment_id) {
+        environment_id -> Text,
+        audit_sequence -> BigInt,
+        position -> BigInt,
+        hash -> Text,
+        tag -> Text,
+        deleted_at -> BigInt,
     }
 }
 diesel::table! {

@@ -76,6 +76,11 @@ impl TestApp {
         crate::evidence::database_text(&self.data).await
     }
 
+    /// Does what somebody at the database itself would do; how many rows it hit.
+    pub async fn tamper(&self, sql: &str) -> usize {
+        crate::evidence::tamper(&self.engine, sql.to_owned()).await
+    }
+
     // ---- time and what happens by itself
 
     /// The time of the platform.

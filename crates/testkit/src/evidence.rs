@@ -1,6 +1,8 @@
 //! What a database keeps, as text: evidence for and against canaries.
 
 use crate::database::TestDatabase;
+use anydb::Tx;
+use engine::Engine;
 use tokio_postgres::{NoTls, SimpleQueryMessage};
 
 pub(crate) async fn database_text(data: &TestDatabase) -> String {
@@ -41,4 +43,9 @@ async fn column(client: &tokio_postgres::Client, sql: &str) -> Vec<String> {
         _ => None,
     });
     rows.collect()
+}
+
+pub(crate) async fn tamper(engine: &Engine, sql: String) -> usize {
+    let work = async move |tx: &mut Tx<'_>| anydb::native::execute(tx, &sql).await;
+    engine.db().write(work).await.expect("the statement is one of both engines")
 }

@@ -7,14 +7,22 @@ use crate::state::{Asked, caller};
 use actix_web::dev::Payload;
 use actix_web::http::header::AUTHORIZATION;
 use actix_web::{FromRequest, HttpRequest};
+use domain::audit::Denial;
 use domain::client::Client;
 use domain::environment::Environment;
 use domain::session::Session;
 use domain::user::User;
 use domain::{Actor, ApiKeyId, ClientId, Context, Kind, code};
+use engine::api_keys::KeyError;
 use engine::callers::{Credential, DeviceCookie};
 use futures_util::future::LocalBoxFuture;
 use std::sync::Arc;
+
+/// Why a write is made, in the words of whoever makes it.
+const REASON: &str = "X-Authn-Reason";
+
+/// The longest reason, in characters.
+const REASON_MAX: usize = 256;
 
 /// Anybody at all, at an environment's FAPI.
 pub struct Anyone {
@@ -170,10 +178,35 @@ pub(crate) async fn secret_key(asked: &Asked) -> Result<SecretKey, ApiError> {
         return Err(ApiError::refuse(Kind::Unauthenticated, code::AUTHENTICATION_INVALID));
     };
     let secret = crypto::Secret::new(secret);
-    let (key, env) = engine::api_keys::authenticate(&asked.engine, secret.expose(), asked.state.now).await?;
+    let found = engine::api_keys::authenticate(&asked.engine, secret.expose(), asked.state.now).await;
+    if let Err(KeyError::Dead { key, env }) = &found
+        && let Ok(env) = engine::tenancy::environment(&asked.engine, *env).await
+    {
+        // Whoever still holds it is told nothing; the environment's audit log is.
+        asked.state.env.replace(Some(env));
+        asked.state.actor.set(Actor::ApiKey(*key));
+        asked.state.attempts.begin(Denial::ApiKeyRefused, &format!("api_key:{key}"));
+    }
+    let (key, env) = found?;
     asked.state.env.replace(Some(Arc::clone(&env)));
     limits::by_route(asked, &env, key)?;
-    Ok(SecretKey { cx: asked.context(env.id, Actor::ApiKey(key)), env, key })
+    let cx = Context { reason: reason(asked)?, ..asked.context(&env, Actor::ApiKey(key)) };
+    Ok(SecretKey { cx, env, key })
+}
+
+/// Why a backend writes, for the audit log; a read needs no reason, and one that is sent along is not looked at.
+fn reason(asked: &Asked) -> Result<Option<String>, ApiError> {
+    if asked.req.method().is_safe() {
+        return Ok(None);
+    }
+    let mut values = asked.req.headers().get_all(REASON);
+    let Some(value) = values.next() else { return Ok(None) };
+    let text = std::str::from_utf8(value.as_bytes()).ok().map(str::trim);
+    let proper = |text: &&str| (1..=REASON_MAX).contains(&text.chars().count()) && !text.chars().any(char::is_control);
+    match text.filter(proper) {
+        Some(text) if values.next().is_none() => Ok(Some(text.to_owned())),
+        _ => Err(ApiError::param(Kind::Invalid, code::PARAM_FORMAT_INVALID, REASON)),
+    }
 }
 
 macro_rules! callers {
@@ -192,7 +225,7 @@ macro_rules! callers {
 callers! {
     Anyone = async |asked: &Asked| {
         let env = asked.env()?;
-        Ok(Self { cx: asked.context(env.id, Actor::Anyone), env })
+        Ok(Self { cx: asked.context(&env, Actor::Anyone), env })
     };
     MaybeDevice = async |asked: &Asked| {
         let env = asked.env()?;
@@ -202,21 +235,21 @@ callers! {
             Presented::Unknown => (None, false),
         };
         let actor = client.as_ref().map_or(Actor::Anyone, |c| Actor::Client(c.id));
-        Ok(Self { cx: asked.context(env.id, actor), env, client, just_replaced })
+        Ok(Self { cx: asked.context(&env, actor), env, client, just_replaced })
     };
     Device = async |asked: &Asked| {
         let env = asked.env()?;
         let Presented::Known(client) = presented(asked, &env).await? else {
             return Err(ApiError::refuse(Kind::Unauthenticated, code::CLIENT_NOT_FOUND));
         };
-        Ok(Self { cx: asked.context(env.id, Actor::Client(client.id)), env, client })
+        Ok(Self { cx: asked.context(&env, Actor::Client(client.id)), env, client })
     };
     DeviceToken = async |asked: &Asked| {
         let env = asked.env()?;
         let Some(cookie) = device_cookie(asked) else {
             return Err(ApiError::refuse(Kind::Unauthenticated, code::CLIENT_NOT_FOUND));
         };
-        Ok(Self { cx: asked.context(env.id, Actor::Client(cookie.client_id)), env, cookie })
+        Ok(Self { cx: asked.context(&env, Actor::Client(cookie.client_id)), env, cookie })
     };
     SignedIn = async |asked: &Asked| {
         let env = asked.env()?;
@@ -224,12 +257,12 @@ callers! {
         let impersonator = found.session.actor.as_ref().map(|actor| {
             actor.get("sub").and_then(|sub| sub.as_str()).unwrap_or_default().to_owned()
         });
+        asked.state.impersonator.replace(impersonator);
+        let cx = asked.context(&env, Actor::User { user: found.user.id, session: found.session.id });
         // Whoever acts in a person's place looks and changes nothing: a write is refused before it is thought of.
-        if impersonator.is_some() && !asked.req.method().is_safe() {
+        if cx.impersonator.is_some() && !asked.req.method().is_safe() {
             return Err(ApiError::refuse(Kind::Forbidden, code::ACTOR_SESSION_FORBIDDEN));
         }
-        let actor = Actor::User { user: found.user.id, session: found.session.id };
-        let cx = Context { impersonator, ..asked.context(env.id, actor) };
         Ok(Self { cx, env, session: found.session, user: found.user, client_id: found.client_id })
     };
     SecretKey = secret_key;

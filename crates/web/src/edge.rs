@@ -18,6 +18,8 @@ use actix_web::http::header::{
 };
 use actix_web::http::{Method, StatusCode};
 use actix_web::{Error, HttpMessage, HttpResponse};
+use domain::audit::Denial;
+use domain::code::Code;
 use domain::environment::EnvironmentKind;
 use domain::{Kind, NewId, RequestId, Surface, code};
 use engine::Engine;
@@ -30,6 +32,12 @@ use std::time::Instant;
 
 /// Names the request on every answer.
 pub const REQUEST_ID: HeaderName = HeaderName::from_static("x-authn-request-id");
+
+/// Refusals that are the ordinary course of things: a page that asks once more for a factor, and foreign pages.
+const EXPECTED: [Code; 2] = [code::REVERIFICATION_REQUIRED, code::ORIGIN_INVALID];
+
+/// Where the event log ended before the list of the answer was read.
+const EVENT_CURSOR: HeaderName = HeaderName::from_static("x-authn-event-cursor");
 
 const RATE_LIMIT: HeaderName = HeaderName::from_static("x-ratelimit-limit");
 const RATE_REMAINING: HeaderName = HeaderName::from_static("x-ratelimit-remaining");
@@ -190,10 +198,12 @@ impl Parts {
 
     /// Renders errors and adds what every answer carries.
     async fn finish(&self, state: &RequestState, response: &mut ServiceResponse<BoxBody>) {
-        self.render(state, response);
+        let refused = self.render(state, response);
         self.release(state, response.status()).await;
+        self.write_down(state, response, refused).await;
         let env = state.env.borrow().clone();
         let (req, response) = (response.request().clone(), response.response_mut());
+        let is_success = response.status().is_success();
         let headers = response.headers_mut();
         if let Ok(id) = HeaderValue::try_from(state.id.to_string()) {
             headers.insert(REQUEST_ID, id);
@@ -205,6 +215,12 @@ impl Parts {
             headers.insert(RATE_LIMIT, HeaderValue::from(rate.limit));
             headers.insert(RATE_REMAINING, HeaderValue::from(rate.remaining));
             headers.insert(RATE_RESET, HeaderValue::from(rate.reset));
+        }
+        if let Some(cursor) = state.event_cursor.take()
+            && is_success
+            && let Ok(cursor) = HeaderValue::try_from(cursor)
+        {
+            headers.insert(EVENT_CURSOR, cursor);
         }
         if self.app.surface == Surface::Fapi
             && let Some(env) = env
@@ -218,8 +234,11 @@ impl Parts {
         }
     }
 
-    fn render(&self, state: &RequestState, response: &mut ServiceResponse<BoxBody>) {
-        let Some(error) = response.response().error() else { return };
+    /// Makes an error the answer that leaves; the code of the first thing that was refused.
+    fn render(&self, state: &RequestState, response: &mut ServiceResponse<BoxBody>) -> Option<Code> {
+        let error = response.response().error()?;
+        let refused =
+            error.as_error::<ApiError>().and_then(|known| known.refused().first()).map(|problem| problem.code);
         let answer = match error.as_error::<ApiError>() {
             Some(known) => {
                 log_fault(known, state.id);
@@ -240,6 +259,34 @@ impl Parts {
             rendered.headers_mut().insert(name, value);
         }
         *response.response_mut() = rendered.set_body(BoxBody::new(answer.body));
+        refused
+    }
+
+    /// Writes down for the audit log what was tried and did not succeed, and what somebody known may not do. What
+    /// failed on our side was refused to nobody.
+    async fn write_down(&self, state: &RequestState, response: &ServiceResponse<BoxBody>, refused: Option<Code>) {
+        let mut attempts = state.attempts.take();
+        let is_forbidden =
+            response.status() == StatusCode::FORBIDDEN && refused.is_some_and(|c| !EXPECTED.contains(&c));
+        if (attempts.is_empty() && !is_forbidden) || response.status().is_server_error() {
+            return;
+        }
+        let Some(env) = state.env.borrow().clone() else { return };
+        let cx = state.context(response.request().headers(), &env);
+        if attempts.is_empty()
+            && is_forbidden
+            && let Some(actor) = cx.actor.id()
+        {
+            attempts.push((Denial::RequestForbidden, format!("{}:{actor}", cx.actor.kind().as_str())));
+        }
+        if attempts.is_empty() {
+            return;
+        }
+        // Boxed: a transaction is a large state, and every request would carry it.
+        if let Err(error) = Box::pin(engine::audit::refused(&self.engine, &cx, attempts)).await {
+            let chain = crate::error::chain(&error);
+            tracing::error!(request.id = %state.id, error.chain = chain, "a refusal is not in the audit log");
+        }
     }
 
     /// Gives a claim back when nothing was done: only successes are replayed.

@@ -24,7 +24,6 @@ pub mod server;
 pub mod upload;
 pub mod write;
 
-mod json;
 #[cfg(test)]
 mod sample;
 mod state;

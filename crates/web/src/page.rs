@@ -1,9 +1,11 @@
 //! Pages of lists: from what was asked for to the rows, and to the cursor that goes on.
 
 use crate::error::{ApiError, OrFault};
+use crate::state::Asked;
+use actix_web::HttpRequest;
 use domain::environment::Environment;
 use domain::page::{Order, Page, PageRequest, Start};
-use domain::{Kind, code};
+use domain::{Kind, Surface, code};
 use engine::Engine;
 use utoipa::{IntoParams, ToSchema};
 
@@ -33,6 +35,17 @@ pub struct Paging<K> {
     offset: i64,
     cursor: Option<String>,
     binding: String,
+}
+
+/// Notes where the event log ends, before a list of the backend is read: whoever reads the list and then the log from
+/// there on misses no change.
+pub(crate) async fn note_event_cursor(req: &HttpRequest) -> Result<(), ApiError> {
+    let asked = Asked::of(req)?;
+    if asked.state.surface == Surface::Bapi {
+        let cursor = engine::pull::latest_cursor(&asked.engine, &*asked.env()?).await.or_fault()?;
+        asked.state.event_cursor.replace(Some(cursor));
+    }
+    Ok(())
 }
 
 impl<K: Copy> Paging<K> {

@@ -1,7 +1,7 @@
 //! Query strings: read like a form, every problem collected; what nobody asked for is ignored.
 
 use crate::error::ApiError;
-use crate::page::Paging;
+use crate::page::{self, Paging};
 use crate::state::after_caller;
 use actix_web::dev::Payload;
 use actix_web::{FromRequest, HttpRequest};
@@ -44,7 +44,12 @@ impl<T: FromQuery + 'static> FromRequest for Query<T> {
         after_caller(req, async |req| {
             let mut params = Params::new(req.query_string());
             let value = T::from_query(&mut params);
-            params.finish(value).map(Self)
+            let is_page = params.is_page;
+            let value = params.finish(value)?;
+            if is_page {
+                page::note_event_cursor(req).await?;
+            }
+            Ok(Self(value))
         })
     }
 }
@@ -57,6 +62,8 @@ pub struct Params {
     /// Names that came without a value.
     blank: Vec<String>,
     problems: Vec<Problem>,
+    /// Whether a page of a list is asked for.
+    is_page: bool,
 }
 
 impl Params {
@@ -70,7 +77,7 @@ impl Params {
                 false => pairs.push((name, value.into_owned())),
             }
         }
-        Self { pairs, noted: Vec::new(), blank, problems: Vec::new() }
+        Self { pairs, noted: Vec::new(), blank, problems: Vec::new(), is_page: false }
     }
 
     /// Whether a parameter came without a value, for those whose absence means something else.
@@ -198,7 +205,7 @@ impl Params {
     }
 
     /// A whole number, brought into a range however large it is.
-    fn clamped(&mut self, name: &'static str, default: i64, min: i64, max: i64) -> i64 {
+    pub fn clamped(&mut self, name: &'static str, default: i64, min: i64, max: i64) -> i64 {
         let Some(text) = self.single(name) else { return default };
         let text = text.trim();
         let digits = text.strip_prefix('-').unwrap_or(text);
@@ -225,6 +232,7 @@ impl Params {
         orders: &[(&'static str, K)],
         default: Direction,
     ) -> Option<Paging<K>> {
+        self.is_page = true;
         let limit = self.clamped("limit", LIMIT_DEFAULT, 1, LIMIT_MAX);
         let has_offset = self.pairs.iter().any(|(name, _)| name == "offset");
         let offset = self.clamped("offset", 0, 0, i64::MAX);

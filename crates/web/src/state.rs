@@ -4,11 +4,13 @@ use crate::cookies::Jar;
 use crate::error::{ApiError, NoEdge};
 use crate::limits::Rate;
 use crate::routing::Route;
+use actix_web::http::header::HeaderMap;
 use actix_web::web::Data;
 use actix_web::{HttpMessage, HttpRequest};
+use domain::audit::Attempts;
 use domain::context::IdempotencyClaim;
 use domain::environment::Environment;
-use domain::{Actor, Context, EnvironmentId, RequestId, Surface, Timestamp};
+use domain::{Actor, Context, RequestId, Surface, Timestamp};
 use engine::Engine;
 use futures_util::future::LocalBoxFuture;
 use std::cell::{Cell, OnceCell, RefCell};
@@ -31,10 +33,17 @@ pub(crate) struct RequestState {
     pub jar: Jar,
     /// The bucket that came closest to empty.
     pub rate: Cell<Option<Rate>>,
+    /// On whose behalf, and who acts in that one's place: known once the caller is.
+    pub actor: Cell<Actor>,
+    pub impersonator: RefCell<Option<String>>,
+    /// What was tried and has not succeeded.
+    pub attempts: Attempts,
     /// A claim that an answer other than 2xx gives back.
     pub claim: RefCell<Option<(Context, IdempotencyClaim)>>,
     /// The device cookie's value, sent in the URL: development environments only.
     pub linked_device: RefCell<Option<crypto::Secret<String>>>,
+    /// Where the event log ended before the list of the answer was read.
+    pub event_cursor: RefCell<Option<String>>,
     pub gate: Gate,
     /// The route that was found.
     pub route: OnceCell<Rc<Route>>,
@@ -50,8 +59,12 @@ impl RequestState {
             env: RefCell::default(),
             jar: Jar::default(),
             rate: Cell::default(),
+            actor: Cell::new(Actor::Anyone),
+            impersonator: RefCell::default(),
+            attempts: Attempts::default(),
             claim: RefCell::default(),
             linked_device: RefCell::default(),
+            event_cursor: RefCell::default(),
             gate: Gate::default(),
             route: OnceCell::default(),
         }
@@ -60,6 +73,28 @@ impl RequestState {
     /// The state the edge gave to a request.
     pub fn of(req: &HttpRequest) -> Result<Rc<Self>, ApiError> {
         req.extensions().get::<Rc<Self>>().cloned().ok_or_else(|| ApiError::fault(NoEdge))
+    }
+
+    /// What an operation is told about this request, as far as it is known by now.
+    pub fn context(&self, headers: &HeaderMap, env: &Environment) -> Context {
+        let user_agent = headers.get(actix_web::http::header::USER_AGENT);
+        Context {
+            impersonator: self.impersonator.borrow().clone(),
+            env: env.id,
+            actor: self.actor.get(),
+            surface: self.surface,
+            now: self.now,
+            request_id: self.id,
+            ip: self.ip,
+            user_agent: user_agent
+                .and_then(|v| v.to_str().ok())
+                .map(|ua| ua.get(..USER_AGENT_MAX).unwrap_or(ua).to_owned()),
+            reason: None,
+            keeps_full_ip: env.settings.audit_full_ip,
+            was_test: false,
+            attempts: self.attempts.clone(),
+            idempotency: None,
+        }
     }
 
     /// Keeps the bucket that is nearest to empty: the one the caller should slow down for.
@@ -111,7 +146,7 @@ pub(crate) struct Asked {
 }
 
 impl Asked {
-    fn of(req: &HttpRequest) -> Result<Self, ApiError> {
+    pub fn of(req: &HttpRequest) -> Result<Self, ApiError> {
         let engine = req.app_data::<Data<Engine>>().cloned().ok_or_else(|| ApiError::fault(NoEdge))?;
         Ok(Self { req: req.clone(), state: RequestState::of(req)?, engine })
     }
@@ -129,22 +164,9 @@ impl Asked {
     }
 
     /// What an operation is told about this request.
-    pub fn context(&self, env: EnvironmentId, actor: Actor) -> Context {
-        let user_agent = self.req.headers().get(actix_web::http::header::USER_AGENT);
-        Context {
-            impersonator: None,
-            env,
-            actor,
-            surface: self.state.surface,
-            now: self.state.now,
-            request_id: self.state.id,
-            ip: self.state.ip,
-            user_agent: user_agent
-                .and_then(|v| v.to_str().ok())
-                .map(|ua| ua.get(..USER_AGENT_MAX).unwrap_or(ua).to_owned()),
-            was_test: false,
-            idempotency: None,
-        }
+    pub fn context(&self, env: &Environment, actor: Actor) -> Context {
+        self.state.actor.set(actor);
+        self.state.context(self.req.headers(), env)
     }
 }
 

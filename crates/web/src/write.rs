@@ -3,12 +3,12 @@
 use crate::body::{self, FromForm};
 use crate::callers::secret_key;
 use crate::error::ApiError;
-use crate::json::canonical;
 use crate::state::{Asked, caller};
 use actix_web::dev::Payload;
 use actix_web::http::Method;
 use actix_web::http::header::CONTENT_TYPE;
 use actix_web::{FromRequest, HttpRequest};
+use crypto::canonical_json::canonical;
 use domain::environment::Environment;
 use domain::{ApiKeyId, Context, Kind, code};
 use engine::idempotency::{self, Claimed};

@@ -93,6 +93,8 @@ pub(crate) struct InstanceUpdateRequest {
     sms: Option<settings::SmsSettings>,
     /// How long the audit log is kept.
     audit_log_retention_days: Option<u32>,
+    /// Whether the audit log keeps the whole address of a caller; else the network it is in, `/24` or `/48`.
+    audit_full_ip: Option<bool>,
     /// Browser origins that may call with cookies.
     allowed_origins: Option<Vec<String>>,
     /// Whether people may delete their own account.

@@ -1,7 +1,9 @@
 //! The backend API: routes, handlers and request bodies, nothing else.
 
+mod audit_log;
 mod codes;
 mod emails;
+mod events;
 mod identifier_lists;
 mod instance;
 mod message_templates;
@@ -26,7 +28,9 @@ pub fn routes(app: &mut ServiceConfig) {
         .configure(instance::routes)
         .configure(identifier_lists::routes)
         .configure(redirect_urls::routes)
-        .configure(message_templates::routes);
+        .configure(message_templates::routes)
+        .configure(events::routes)
+        .configure(audit_log::routes);
 }
 
 /// The document of the surface, made from its routes.

@@ -1,6 +1,6 @@
 //! What the command line says, and which command answers it.
 
-use crate::{api_keys, bench, bootstrap, config, dev, environments, keys, migrate, openapi, serve};
+use crate::{api_keys, audit, bench, bootstrap, config, dev, environments, keys, migrate, openapi, serve};
 use anyhow::Context as _;
 use boot::Config;
 use boot::config::{ConfigError, Sources};
@@ -37,6 +37,9 @@ enum Command {
     /// Signing keys: rotate
     #[command(subcommand)]
     Keys(keys::Command),
+    /// The audit log: verify
+    #[command(subcommand)]
+    Audit(audit::Command),
     /// The settings: check
     #[command(subcommand)]
     Config(config::Command),
@@ -92,6 +95,7 @@ fn run(cli: Cli) -> anyhow::Result<()> {
         Command::Environments(command) => on_runtime(environments::run(&command, settings(command.place())?)),
         Command::ApiKeys(command) => on_runtime(api_keys::run(&command, settings(command.place())?)),
         Command::Keys(command) => on_runtime(keys::run(&command, settings(command.place())?)),
+        Command::Audit(command) => on_runtime(audit::run(&command, settings(command.place())?)),
         Command::Config(command) => config::run(&command, &settings(command.place())?),
         Command::Openapi(arguments) => openapi::run(&arguments),
         Command::Bench(arguments) => on_runtime(bench::run(&arguments, sources)),
@@ -138,6 +142,7 @@ mod tests {
             "api-keys create --name x",
             "api-keys revoke apik_01",
             "keys rotate",
+            "audit verify",
             "config check",
         ] {
             assert!(

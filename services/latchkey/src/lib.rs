@@ -3,6 +3,7 @@
 //! It wires what the services and `boot` offer and prints for people; no rule of the product stands here.
 
 mod api_keys;
+mod audit;
 mod bench;
 mod bootstrap;
 mod cli;

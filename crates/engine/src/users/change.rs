@@ -74,7 +74,7 @@ pub async fn update(engine: &Engine, cx: &Context, id: UserId, change: UserChang
                 }
             }
             if person != before {
-                people::save(tx, cx, settings, &mut person).await?;
+                people::save_changed(tx, cx, settings, &before, &mut person).await?;
             }
             if change.sign_out_of_other_sessions {
                 sessions::revoke_all(tx, cx, settings, id, None).await?;
@@ -169,7 +169,7 @@ pub async fn update_metadata(
                 return Err(UserError::Fields(problems));
             }
             if person != before {
-                people::save(tx, cx, settings, &mut person).await?;
+                people::save_changed(tx, cx, settings, &before, &mut person).await?;
             }
             let subject = Some(id.to_string());
             idempotency::keep(tx, cx, 200, &api::User::for_bapi(&person, settings, cx.now), subject).await?;

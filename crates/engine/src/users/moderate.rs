@@ -58,7 +58,7 @@ async fn change(
             let before = person.clone();
             how(&mut person, cx);
             if person != before {
-                people::save(tx, cx, settings, &mut person).await?;
+                people::save_changed(tx, cx, settings, &before, &mut person).await?;
             }
             match revoke {
                 Revoke::Sessions => sessions::revoke_all(tx, cx, settings, id, None).await?,

@@ -34,7 +34,11 @@ async fn push(db: &Handle, env: EnvironmentId, at: Timestamp) {
 }
 
 async fn forget(db: &Handle, env: EnvironmentId, before: Timestamp, max: i64) -> usize {
-    db.write(async move |tx: &mut Tx<'_>| retention::events(tx, env, before, max).await).await.unwrap()
+    let work = async move |tx: &mut Tx<'_>| match retention::due(tx, env, before, max).await? {
+        Some(anchor) => retention::events(tx, env, &anchor, "a tag", before).await,
+        None => Ok(0),
+    };
+    db.write(work).await.unwrap()
 }
 
 async fn log(db: &Handle, env: EnvironmentId) -> Vec<events::LoggedEvent> {

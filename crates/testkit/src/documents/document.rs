@@ -196,8 +196,10 @@ impl<'a> Operation<'a> {
 }
 
 /// Keys that the contract settles in words and its shapes do not have yet, by the type tag of their object.
-const OWN: [(&str, &[&str]); 1] =
-    [("instance_settings", &["authentication_strategies", "delete_self_enabled", "require_legal_accepted", "sms"])];
+const OWN: [(&str, &[&str]); 1] = [(
+    "instance_settings",
+    &["audit_full_ip", "authentication_strategies", "delete_self_enabled", "require_legal_accepted", "sms"],
+)];
 
 fn without_own(reply: &Reply) -> Reply {
     let mut reply = reply.clone();

@@ -98,6 +98,7 @@ pub(crate) fn status(kind: Kind, surface: Surface) -> StatusCode {
         Kind::MethodNotAllowed => StatusCode::METHOD_NOT_ALLOWED,
         Kind::Invalid => StatusCode::UNPROCESSABLE_ENTITY,
         Kind::Taken | Kind::NotLive => by_surface(StatusCode::UNPROCESSABLE_ENTITY),
+        Kind::Gone => StatusCode::GONE,
         Kind::Conflict => StatusCode::CONFLICT,
         Kind::TooLarge => StatusCode::PAYLOAD_TOO_LARGE,
         Kind::UnsupportedType => StatusCode::UNSUPPORTED_MEDIA_TYPE,

@@ -65,6 +65,7 @@ fn a_meaning_has_the_status_of_its_surface() {
         (Kind::Invalid, 422, 422),
         (Kind::Taken, 422, 409),
         (Kind::NotLive, 422, 409),
+        (Kind::Gone, 410, 410),
         (Kind::Conflict, 409, 409),
         (Kind::TooLarge, 413, 413),
         (Kind::UnsupportedType, 415, 415),

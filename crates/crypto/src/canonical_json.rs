@@ -1,10 +1,11 @@
-//! One text for all spellings of a JSON value.
+//! One text for all spellings of a JSON value: what is hashed of it. For values whose numbers are whole and whose
+//! keys are within the basic multilingual plane it is the form of RFC 8785.
 
 use serde_json::Value;
 use std::fmt::Write;
 
 /// Writes a value with the keys of its objects sorted at every level and no white space.
-pub(crate) fn canonical(value: &Value) -> String {
+pub fn canonical(value: &Value) -> String {
     let mut text = String::new();
     write(&mut text, value);
     text

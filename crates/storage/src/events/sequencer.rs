@@ -1,0 +1,182 @@
+//! The sequencer: it gives committed rows their place, and chains them by their hashes.
+
+use crate::audit::AuditRow;
+use crate::log_schema::{event_positions, events};
+use crate::{Conn, Result, Tx};
+use anydb::{Any, Lock};
+use diesel::prelude::*;
+use diesel::query_builder::{AstPass, QueryFragment, QueryId};
+use diesel::sql_types::{BigInt, Nullable, Text};
+use diesel_async::RunQueryDsl;
+use domain::EnvironmentId;
+use domain::audit::GENESIS;
+
+/// How many rows one statement stamps.
+const STAMPED: usize = 250;
+
+/// Gives at most `max` committed rows their place, of one environment or of all, and says how many.
+///
+/// Environments that another sequencer is at are left to it.
+pub async fn sequence(tx: &mut Tx<'_>, env: Option<EnvironmentId>, max: usize) -> Result<usize> {
+    let environments = match env {
+        Some(env) => vec![env],
+        None => with_unsequenced(tx, max).await?,
+    };
+    let mut left = max;
+    for environment in environments {
+        if left == 0 {
+            break;
+        }
+        left -= sequence_one(tx, environment, left).await?;
+    }
+    Ok(max - left)
+}
+
+/// How many rows of all environments still wait for their place.
+pub async fn unsequenced_count(conn: &mut Conn) -> Result<i64> {
+    Ok(events::table.filter(events::audit_sequence.is_null()).count().get_result(conn).await?)
+}
+
+// In the order of their ids, so that two sequencers never wait for each other in a circle.
+async fn with_unsequenced(conn: &mut Conn, max: usize) -> Result<Vec<EnvironmentId>> {
+    let ids: Vec<String> = events::table
+        .filter(events::audit_sequence.is_null())
+        .select(events::environment_id)
+        .distinct()
+        .order(events::environment_id)
+        .limit(limit(max))
+        .load(conn)
+        .await?;
+    ids.iter().map(|id| crate::row::read(id, "events.environment_id")).collect()
+}
+
+/// The end of an environment's log.
+#[derive(Queryable, Selectable, AsChangeset)]
+#[diesel(table_name = event_positions, check_for_backend(Any))]
+struct End {
+    last_position: i64,
+    last_audit_sequence: i64,
+    last_hash: String,
+}
+
+/// The place of a row.
+struct Stamp {
+    id: String,
+    position: Option<i64>,
+    sequence: i64,
+    prev_hash: String,
+    hash: String,
+}
+
+async fn sequence_one(conn: &mut Conn, env: EnvironmentId, max: usize) -> Result<usize> {
+    let environment = env.to_string();
+    let Some(mut end) = lock_end(conn, &environment).await? else {
+        return Ok(0);
+    };
+    // A statement of its own, after the lock: on PostgreSQL each sees what was committed before it
+    // began, and so all that the sequencer before this one did.
+    let rows: Vec<AuditRow> = events::table
+        .filter(events::environment_id.eq(&environment).and(events::audit_sequence.is_null()))
+        .order(events::serial)
+        .limit(limit(max))
+        .select(AuditRow::as_select())
+        .load(conn)
+        .await?;
+    let stamps: Vec<Stamp> = rows.into_iter().map(|row| end.stamp(env, row)).collect::<Result<_>>()?;
+    for stamps in stamps.chunks(STAMPED) {
+        StampAll { environment: &environment, stamps }.execute(conn).await?;
+    }
+    if !stamps.is_empty() {
+        diesel::update(event_positions::table.find(&environment)).set(&end).execute(conn).await?;
+    }
+    Ok(stamps.len())
+}
+
+impl End {
+    /// Takes a row in at the end.
+    fn stamp(&mut self, env: EnvironmentId, row: AuditRow) -> Result<Stamp> {
+        self.last_audit_sequence += 1;
+        let position = match row.position {
+            // It had one before there was a chain.
+            Some(position) => Some(position),
+            None if row.is_event => {
+                self.last_position += 1;
+                Some(self.last_position)
+            }
+            None => None,
+        };
+        let prev_hash = std::mem::take(&mut self.last_hash);
+        let id = row.id.clone();
+        let record = row.record(env, self.last_audit_sequence, position, prev_hash)?;
+        self.last_hash = record.hash();
+        let (sequence, hash) = (record.sequence, self.last_hash.clone());
+        Ok(Stamp { id, position, sequence, prev_hash: record.prev_hash, hash })
+    }
+}
+
+/// Becomes the sequencer of an environment until the transaction ends; none while there is another.
+async fn lock_end(conn: &mut Conn, environment: &str) -> Result<Option<End>> {
+    let query = || event_positions::table.find(environment.to_owned()).select(End::as_select()).locked_skipping();
+    if let Some(end) = query().get_result(conn).await.optional()? {
+        return Ok(Some(end));
+    }
+    // Asked before the insert, which would wait for whoever has changed the row.
+    let taken = event_positions::table.find(environment).select(event_positions::last_position);
+    if taken.get_result::<i64>(conn).await.optional()?.is_some() {
+        return Ok(None);
+    }
+    diesel::insert_into(event_positions::table)
+        .values((
+            event_positions::environment_id.eq(environment),
+            event_positions::last_position.eq(0_i64),
+            event_positions::last_audit_sequence.eq(0_i64),
+            event_positions::last_hash.eq(GENESIS),
+        ))
+        .on_conflict_do_nothing()
+        .execute(conn)
+        .await?;
+    Ok(query().get_result(conn).await.optional()?)
+}
+
+/// Writes the places of many rows in one statement.
+struct StampAll<'a> {
+    environment: &'a str,
+    stamps: &'a [Stamp],
+}
+
+impl QueryFragment<Any> for StampAll<'_> {
+    fn walk_ast<'b>(&'b self, mut out: AstPass<'_, 'b, Any>) -> QueryResult<()> {
+        // As many texts as there are sizes of a batch.
+        out.unsafe_to_cache_prepared();
+        out.push_sql(
+            "UPDATE events SET position = stamp.column2, audit_sequence = stamp.column3, \
+             prev_hash = stamp.column4, hash = stamp.column5 FROM (VALUES ",
+        );
+        for (at, stamp) in self.stamps.iter().enumerate() {
+            out.push_sql(if at == 0 { "(" } else { ", (" });
+            out.push_bind_param::<Text, _>(&stamp.id)?;
+            out.push_sql(", ");
+            out.push_bind_param::<Nullable<BigInt>, _>(&stamp.position)?;
+            out.push_sql(", ");
+            out.push_bind_param::<BigInt, _>(&stamp.sequence)?;
+            out.push_sql(", ");
+            out.push_bind_param::<Text, _>(&stamp.prev_hash)?;
+            out.push_sql(", ");
+            out.push_bind_param::<Text, _>(&stamp.hash)?;
+            out.push_sql(")");
+        }
+        out.push_sql(") AS stamp WHERE events.environment_id = ");
+        out.push_bind_param::<Text, _>(self.environment)?;
+        out.push_sql(" AND events.id = stamp.column1");
+        Ok(())
+    }
+}
+
+impl QueryId for StampAll<'_> {
+    type QueryId = ();
+    const HAS_STATIC_QUERY_ID: bool = false;
+}
+
+fn limit(max: usize) -> i64 {
+    i64::try_from(max).unwrap_or(i64::MAX)
+}
