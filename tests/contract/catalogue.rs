@@ -22,6 +22,8 @@ pub(super) struct Objects {
     allowed: String,
     blocked: String,
     redirect_url: String,
+    /// A webhook endpoint, and a delivery to it.
+    webhook: (String, String),
 }
 
 /// Makes one object of every kind.
@@ -70,6 +72,11 @@ pub(super) async fn objects(app: &TestApp, env: &TestEnvironment, name: &str) ->
     let blocked = bapi.post("/v1/blocklist-identifiers", listed).await.has_status(201).str("/id");
     let url = json!({ "url": format!("https://{name}.listed.example") });
     let redirect_url = bapi.post("/v1/redirect-urls", url).await.has_status(201).str("/id");
+    // Nobody listens there, and it is not far away.
+    let hook = json!({ "url": "http://localhost:9/hook", "enabled_event_types": ["jwtTemplate.deleted"] });
+    let endpoint = bapi.post("/v1/webhooks/endpoints", hook).await.has_status(201).str("/id");
+    let sample = bapi.post_empty(format!("/v1/webhooks/endpoints/{endpoint}/test")).await;
+    let webhook = (endpoint, sample.has_status(201).str("/id"));
 
     Objects {
         person,
@@ -86,6 +93,7 @@ pub(super) async fn objects(app: &TestApp, env: &TestEnvironment, name: &str) ->
         allowed,
         blocked,
         redirect_url,
+        webhook,
     }
 }
 
@@ -117,6 +125,8 @@ impl Objects {
             "identifier_id" if template.starts_with("/v1/allowlist") => &self.allowed,
             "identifier_id" => &self.blocked,
             "redirect_url_id" => &self.redirect_url,
+            "endpoint_id" => &self.webhook.0,
+            "delivery_id" => &self.webhook.1,
             "sms_template_slug" | "slug" => "verification_code",
             // A name within the environment, not an object.
             "template_name" => "any",
@@ -176,8 +186,10 @@ impl Objects {
             "__authn_ticket" => json!("tkt_of_nobody"),
             "__authn_confirm" => json!("no"),
             "identifier" => json!("nobody@listed.example"),
-            "url" => json!("https://nobody.listed.example"),
             "nickname" => json!("Key of nobody"),
+            "url" if operation.template.starts_with("/v1/webhooks/") => json!("http://localhost:9/hook"),
+            "url" => json!("https://nobody.listed.example"),
+            "enabled_event_types" => json!(["jwtTemplate.deleted"]),
             "attestation" => json!({}),
             _ => panic!("{} {}: no example for `{name}` in tests/contract", operation.method, operation.template),
         }
@@ -186,7 +198,7 @@ impl Objects {
     /// Every id, to look for in answers that must not hold one.
     pub(super) fn ids(&self) -> Vec<String> {
         let person = [self.person.id().to_owned(), self.person.session.clone(), self.person.user.email_id.clone()];
-        let pairs = [&self.email, &self.phone, &self.sign_in, &self.sign_up, &self.passkey]
+        let pairs = [&self.email, &self.phone, &self.sign_in, &self.sign_up, &self.passkey, &self.webhook]
             .map(|(id, challenge)| [id.clone(), challenge.clone()]);
         person.into_iter().chain(pairs.into_iter().flatten()).collect()
     }

@@ -9,6 +9,7 @@ use domain::message::{EmailSlug, SmsSlug};
 use domain::{
     ActorTokenId, AllowlistIdentifierId, ApiKeyId, BlocklistIdentifierId, ChallengeId, ClientId, EmailAddressId, Kind,
     PasskeyId, PhoneNumberId, RedirectUrlId, SessionId, SignInId, SignInTokenId, SignUpId, Surface, UserId,
+    WebhookDeliveryId, WebhookEndpointId,
 };
 use futures_util::future::LocalBoxFuture;
 use std::str::FromStr;
@@ -52,6 +53,8 @@ path_ids! {
     AllowlistIdentifierId "identifier_id" ALLOWLIST_IDENTIFIER_NOT_FOUND;
     BlocklistIdentifierId "identifier_id" BLOCKLIST_IDENTIFIER_NOT_FOUND;
     RedirectUrlId "redirect_url_id" REDIRECT_URL_NOT_FOUND;
+    WebhookEndpointId "endpoint_id" WEBHOOK_ENDPOINT_NOT_FOUND;
+    WebhookDeliveryId "delivery_id" WEBHOOK_DELIVERY_NOT_FOUND;
 }
 
 macro_rules! path_names {

@@ -12,6 +12,7 @@ mod sessions;
 mod tickets;
 mod user_bodies;
 mod users;
+mod webhooks;
 
 use utoipa_actix_web::service_config::ServiceConfig;
 
@@ -26,7 +27,8 @@ pub fn routes(app: &mut ServiceConfig<'_>) {
         .configure(instance::routes)
         .configure(identifier_lists::routes)
         .configure(redirect_urls::routes)
-        .configure(message_templates::routes);
+        .configure(message_templates::routes)
+        .configure(webhooks::routes);
 }
 
 /// The document of the surface, made from its routes.
