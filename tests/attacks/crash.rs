@@ -8,15 +8,15 @@ use std::sync::{Arc, Mutex, PoisonError};
 use testkit::{EngineKind, TestDatabase, Turn};
 
 /// A running `latchkey dev`.
-struct Server {
+pub(super) struct Server {
     child: Child,
     ready: Value,
-    http: reqwest::Client,
+    pub http: reqwest::Client,
 }
 
 impl Server {
     /// Starts the binary on a data folder and waits for its line.
-    fn start(folder: &std::path::Path, database: Option<&str>) -> Self {
+    pub fn start(folder: &std::path::Path, database: Option<&str>) -> Self {
         let mut command = Command::new(env!("CARGO_BIN_EXE_latchkey"));
         command.args(["dev", "--json", "--fapi-port", "0", "--bapi-port", "0", "--data-dir"]).arg(folder);
         command
@@ -34,11 +34,11 @@ impl Server {
         Self { child, ready, http: http() }
     }
 
-    fn text(&self, name: &str) -> &str {
+    pub fn text(&self, name: &str) -> &str {
         self.ready[name].as_str().expect("the ready line is complete")
     }
 
-    async fn bapi(&self, path: &str) -> Value {
+    pub async fn bapi(&self, path: &str) -> Value {
         let url = format!("{}{path}", self.text("bapi_url"));
         let response =
             self.http.get(&url).bearer_auth(self.text("secret_key")).send().await.expect("the server answers");
@@ -47,7 +47,7 @@ impl Server {
     }
 
     /// `kill -9`.
-    fn kill(self) {
+    pub fn kill(self) {
         drop(self);
     }
 }
@@ -246,7 +246,7 @@ async fn survives(database: Option<&str>) {
     assert!(!kept.created.is_empty() && !kept.signed_up.is_empty(), "both kinds of writes were acknowledged");
 }
 
-fn run(test: impl Future<Output = ()>) {
+pub(super) fn run(test: impl Future<Output = ()>) {
     let runtime = tokio::runtime::Builder::new_multi_thread().worker_threads(2).enable_all().build();
     runtime.expect("a runtime can be built").block_on(test);
 }

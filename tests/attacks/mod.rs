@@ -33,6 +33,9 @@ mod token_kinds;
 mod tokens;
 mod walks;
 mod webauthn;
+mod webhook_crash;
+mod webhook_order;
+mod webhooks;
 
 use domain::Surface;
 use serde_json::json;

@@ -21,3 +21,6 @@ mod user_creation;
 mod user_deletion;
 mod user_filters;
 mod user_pages;
+mod webhook_deliveries;
+mod webhook_replays;
+pub(crate) mod webhooks;

@@ -23,6 +23,8 @@ pub(super) struct Objects {
     blocked: String,
     redirect_url: String,
     event: String,
+    /// A webhook endpoint, and a delivery to it.
+    webhook: (String, String),
 }
 
 /// Makes one object of every kind.
@@ -72,6 +74,11 @@ pub(super) async fn objects(app: &TestApp, env: &TestEnvironment, name: &str) ->
     let url = json!({ "url": format!("https://{name}.listed.example") });
     let redirect_url = bapi.post("/v1/redirect-urls", url).await.has_status(201).str("/id");
     let event = app.logged_events(env).await.last().expect("something has happened").id.to_string();
+    // Nobody listens there, and it is not far away.
+    let hook = json!({ "url": "http://localhost:9/hook", "enabled_event_types": ["jwtTemplate.deleted"] });
+    let endpoint = bapi.post("/v1/webhooks/endpoints", hook).await.has_status(201).str("/id");
+    let sample = bapi.post_empty(format!("/v1/webhooks/endpoints/{endpoint}/test")).await;
+    let webhook = (endpoint, sample.has_status(201).str("/id"));
 
     Objects {
         person,
@@ -89,6 +96,7 @@ pub(super) async fn objects(app: &TestApp, env: &TestEnvironment, name: &str) ->
         blocked,
         redirect_url,
         event,
+        webhook,
     }
 }
 
@@ -122,6 +130,8 @@ impl Objects {
             "redirect_url_id" => &self.redirect_url,
             "event_id" => &self.event,
             "audit_id" => &self.event.replace("evt_", "audit_"),
+            "endpoint_id" => &self.webhook.0,
+            "delivery_id" => &self.webhook.1,
             "sms_template_slug" | "slug" => "verification_code",
             // A name within the environment, not an object.
             "template_name" => "any",
@@ -181,8 +191,10 @@ impl Objects {
             "__authn_ticket" => json!("tkt_of_nobody"),
             "__authn_confirm" => json!("no"),
             "identifier" => json!("nobody@listed.example"),
-            "url" => json!("https://nobody.listed.example"),
             "nickname" => json!("Key of nobody"),
+            "url" if operation.template.starts_with("/v1/webhooks/") => json!("http://localhost:9/hook"),
+            "url" => json!("https://nobody.listed.example"),
+            "enabled_event_types" => json!(["jwtTemplate.deleted"]),
             "attestation" => json!({}),
             _ => panic!("{} {}: no example for `{name}` in tests/contract", operation.method, operation.template),
         }
@@ -191,7 +203,7 @@ impl Objects {
     /// Every id, to look for in answers that must not hold one.
     pub(super) fn ids(&self) -> Vec<String> {
         let person = [self.person.id().to_owned(), self.person.session.clone(), self.person.user.email_id.clone()];
-        let pairs = [&self.email, &self.phone, &self.sign_in, &self.sign_up, &self.passkey]
+        let pairs = [&self.email, &self.phone, &self.sign_in, &self.sign_up, &self.passkey, &self.webhook]
             .map(|(id, challenge)| [id.clone(), challenge.clone()]);
         person.into_iter().chain(pairs.into_iter().flatten()).collect()
     }

@@ -33,6 +33,7 @@ mod tests;
 mod ticket;
 mod totp_secret;
 mod user;
+mod webhook;
 mod words;
 
 pub use api_key::ApiKey;
@@ -65,3 +66,4 @@ pub use sms_message::SmsMessage;
 pub use ticket::{ActorToken, SignInToken, TicketBody, TicketSecret};
 pub use totp_secret::TotpSecret;
 pub use user::User;
+pub use webhook::{PushedEvent, PushedMeta, WebhookDelivery, WebhookEndpoint, WebhookReplay};

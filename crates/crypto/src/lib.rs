@@ -15,6 +15,7 @@ pub mod seal;
 pub mod secret_key;
 pub mod strict_json;
 pub mod totp;
+pub mod webhook;
 
 mod base62;
 mod secret;

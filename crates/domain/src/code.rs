@@ -149,6 +149,12 @@ codes! {
     REDIRECT_URI_INSECURE "redirect_uri_insecure" "The address is neither https nor an app's own scheme; http is for localhost outside of production." "This address is not secure.";
     JWT_TEMPLATE_NOT_FOUND "jwt_template_not_found" "No such JWT template." "This token template does not exist.";
     EVENT_CURSOR_EXPIRED "event_cursor_expired" "The events after this cursor are not kept any more; meta.oldest_cursor is where the log begins now." "This list begins later now. Please start again.";
+    WEBHOOK_ENDPOINT_NOT_FOUND "webhook_endpoint_not_found" "No such webhook endpoint." "This webhook does not exist.";
+    WEBHOOK_DELIVERY_NOT_FOUND "webhook_delivery_not_found" "No such webhook delivery; they are kept for 30 days." "This delivery does not exist.";
+    WEBHOOK_URL_INSECURE "webhook_url_insecure" "The URL must be https (http for localhost in test environments), without user or fragment, at a public address." "This address cannot receive webhooks.";
+    WEBHOOK_ENDPOINTS_MAX "webhook_endpoint_quota_exceeded" "An environment has 50 webhook endpoints at most." "You cannot add any more webhooks.";
+    WEBHOOK_ENDPOINT_DELETED "webhook_endpoint_deleted" "The endpoint of this delivery was deleted." "This webhook was deleted.";
+    WEBHOOK_BODY_GONE "webhook_body_gone" "What was sent held a credential, or its event is past its retention: it cannot be sent again." "This cannot be sent again.";
     MESSAGE_NOT_FOUND "message_not_found" "No such message in the inbox." "This message does not exist.";
 }
 

@@ -35,6 +35,7 @@ pub mod text;
 pub mod ticket;
 pub mod time;
 pub mod user;
+pub mod webhook;
 
 pub use context::{Actor, Context, Surface};
 pub use email::Email;

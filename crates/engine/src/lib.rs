@@ -50,6 +50,7 @@ pub mod tokens;
 pub mod totp;
 pub mod upkeep;
 pub mod users;
+pub mod webhooks;
 
 pub use engine::{Engine, EngineSettings, Parts, Shared};
 pub use keys::Jwks;
@@ -57,4 +58,5 @@ pub use storage::Error as StorageError;
 pub use storage::{
     audit::AuditFilter, passkeys::Filter as PasskeyFilter, passkeys::Key as PasskeyKey,
     sessions::Filter as SessionFilter, sessions::Key as SessionKey, users::Filter as UserFilter, users::Key as UserKey,
+    webhook_deliveries::Filter as DeliveryFilter, webhook_deliveries::Key as DeliveryKey, webhooks::Key as WebhookKey,
 };

@@ -24,6 +24,8 @@ const DAY: Duration = domain::time::hours(24);
 const ATTEMPTS_KEPT: Duration = domain::time::hours(48);
 /// How long a ticket that ran out can still be told from one that never was.
 const TICKETS_KEPT: Duration = domain::time::hours(30 * 24);
+/// How long an attempt to push an event stays to be read.
+const DELIVERIES_KEPT: Duration = domain::time::hours(30 * 24);
 const CHALLENGES_KEPT: Duration = domain::time::hours(24);
 
 /// How long a client without a session stays after its last use.
@@ -138,6 +140,10 @@ async fn sweep(engine: &Engine, cx: &Context) -> Result<(), Error> {
     .await?;
     in_batches(engine, cx, SWEPT, async |tx: &mut Tx<'_>, cx: &Context| {
         storage::tickets::sweep(tx, cx.env, cx.now - TICKETS_KEPT, SWEPT).await
+    })
+    .await?;
+    in_batches(engine, cx, SWEPT, async |tx: &mut Tx<'_>, cx: &Context| {
+        storage::webhook_deliveries::sweep(tx, cx.env, cx.now - DELIVERIES_KEPT, SWEPT).await
     })
     .await?;
     in_batches(engine, cx, SWEPT, async |tx: &mut Tx<'_>, cx: &Context| {

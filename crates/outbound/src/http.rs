@@ -15,7 +15,7 @@ mod tests;
 pub use address::is_public;
 pub use request::{Method, Request, Response};
 pub use resolve::{Cause, LookUp, Names};
-pub use target::BadTarget;
+pub use target::{BadTarget, Seen};
 
 use ipnet::IpNet;
 use reqwest::header::{AUTHORIZATION, CONTENT_TYPE, HeaderMap, HeaderName, HeaderValue, LOCATION};
@@ -151,7 +151,12 @@ impl Http {
 
     /// Whether a URL may ever be called, as far as can be seen without asking anybody: for when it is saved.
     pub fn check(&self, url: &str) -> Result<(), BadTarget> {
-        target::check(url, &self.settings).map(drop)
+        self.look_at(url).map(drop)
+    }
+
+    /// The same, and what else can be seen of the URL.
+    pub fn look_at(&self, url: &str) -> Result<Seen, BadTarget> {
+        target::check(url, &self.settings).map(|url| Seen::of(&url))
     }
 
     /// Sends a request and reads the answer whole.
@@ -167,7 +172,7 @@ impl Http {
                 let Some(next) =
                     location(&url, &answer).filter(|_| request.method == Method::GET && request.redirects > 0)
                 else {
-                    return read(answer, request.limit).await;
+                    return read(answer, request.limit, request.cut).await;
                 };
                 left = left.checked_sub(1).ok_or(HttpError::Redirects)?;
                 let next = next.map_err(|_| BadTarget::Form)?;
@@ -217,11 +222,16 @@ fn location(url: &Url, answer: &reqwest::Response) -> Option<Result<Url, url::Pa
 }
 
 /// Reads the body as it comes, so that a long one never lies in memory.
-async fn read(mut answer: reqwest::Response, limit: usize) -> Result<Response, HttpError> {
+async fn read(mut answer: reqwest::Response, limit: usize, cut: bool) -> Result<Response, HttpError> {
     let (status, headers) = (answer.status().as_u16(), std::mem::take(answer.headers_mut()));
     let mut body = Vec::new();
     while let Some(piece) = answer.chunk().await.map_err(refused)? {
-        if body.len() + piece.len() > limit {
+        let room = limit - body.len();
+        if piece.len() > room && cut {
+            body.extend_from_slice(&piece[..room]);
+            break;
+        }
+        if piece.len() > room {
             return Err(HttpError::TooLarge(limit));
         }
         body.extend_from_slice(&piece);

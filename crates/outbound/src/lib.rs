@@ -19,7 +19,7 @@ pub use breached::{
 };
 pub use captcha::{Captcha, CaptchaProof, CaptchaProvider, CaptchaVerdict};
 pub use http::{
-    BadTarget, Cause, Http, HttpError, HttpSettings, HttpStartError, LookUp, Method, Names, Request, Response,
+    BadTarget, Cause, Http, HttpError, HttpSettings, HttpStartError, LookUp, Method, Names, Request, Response, Seen,
     is_public,
 };
 pub use inbox::{BadCursor, Channel, Inbox, InboxMessage, InboxPage, InboxQuery, KEPT};

@@ -36,6 +36,9 @@ pub mod signing_keys;
 pub mod tickets;
 pub mod totp;
 pub mod users;
+pub mod webhook_deliveries;
+pub mod webhook_queue;
+pub mod webhooks;
 
 pub use anydb::{Conn, Database, EngineKind, Error, Handle, Options, Reader, Retry, Synchronous, Tx};
 

@@ -141,5 +141,69 @@ diesel::table! {
         expires_at -> BigInt,
     }
 }
+diesel::table! {
+    use diesel::sql_types::*;
+    use anydb::Json;
+    webhook_endpoints (environment_id, id) {
+        environment_id -> Text,
+        id -> Text,
+        url -> Text,
+        patterns -> Json,
+        include_meta -> Bool,
+        enabled -> Bool,
+        disabled_at -> Nullable<BigInt>,
+        active_after -> BigInt,
+        secret -> Text,
+        secret_prefix -> Text,
+        old_secret -> Nullable<Text>,
+        old_secret_until -> Nullable<BigInt>,
+        failing_since -> Nullable<BigInt>,
+        due_at -> BigInt,
+        created_at -> BigInt,
+        updated_at -> BigInt,
+    }
+}
+diesel::table! {
+    webhook_queue (environment_id, event_id, endpoint_id) {
+        environment_id -> Text,
+        event_id -> Text,
+        endpoint_id -> Text,
+        event_type -> Text,
+        sequence -> BigInt,
+        subject_id -> Text,
+        head -> Bool,
+        due_at -> BigInt,
+        lease_owner -> Nullable<Text>,
+        attempts -> Integer,
+        delivery_id -> Nullable<Text>,
+        with_meta -> Bool,
+        with_text -> Bool,
+        sample -> Nullable<Text>,
+    }
+}
+diesel::table! {
+    webhook_deliveries (environment_id, id) {
+        environment_id -> Text,
+        id -> Text,
+        endpoint_id -> Text,
+        event_id -> Text,
+        event_type -> Text,
+        attempt -> Integer,
+        response_status -> Nullable<Integer>,
+        response_body -> Nullable<Text>,
+        next_retry_at -> Nullable<BigInt>,
+        succeeded -> Bool,
+        with_meta -> Bool,
+        with_text -> Bool,
+        sample -> Nullable<Text>,
+        created_at -> BigInt,
+    }
+}
+diesel::table! {
+    webhook_cursors (environment_id) {
+        environment_id -> Text,
+        position -> BigInt,
+    }
+}
 
 diesel::allow_tables_to_appear_in_same_query!(events, event_payloads);

@@ -93,10 +93,17 @@ impl TestApp {
         self.clock.advance(by);
     }
 
-    /// Runs every job that is due and puts the event log in order.
+    /// Runs every job that is due, puts the event log in order and pushes it to webhooks.
     pub async fn run_jobs(&self) {
+        self.order_events().await;
+        while engine::webhooks::delivery::run_due(&self.engine, "test", 100).await.expect("events are pushed") > 0 {}
+    }
+
+    /// The same without pushing anything: what is to be pushed waits.
+    pub async fn order_events(&self) {
         while engine::jobs::run_due(&self.engine, "test", 100).await.expect("jobs run") > 0 {}
         while engine::events::sequence(&self.engine).await.expect("events are put in order") > 0 {}
+        while engine::webhooks::fan_out(&self.engine).await.expect("events are handed over") > 0 {}
     }
 
     /// One pass of what the worker does each second beside the jobs.

@@ -9,7 +9,7 @@ use domain::message::{EmailSlug, SmsSlug};
 use domain::{
     ActorTokenId, AllowlistIdentifierId, ApiKeyId, AuditEntryId, BlocklistIdentifierId, ChallengeId, ClientId,
     EmailAddressId, EventId, Kind, PasskeyId, PhoneNumberId, RedirectUrlId, SessionId, SignInId, SignInTokenId,
-    SignUpId, Surface, UserId,
+    SignUpId, Surface, UserId, WebhookDeliveryId, WebhookEndpointId,
 };
 use futures_util::future::LocalBoxFuture;
 use std::str::FromStr;
@@ -55,6 +55,8 @@ path_ids! {
     RedirectUrlId "redirect_url_id" REDIRECT_URL_NOT_FOUND;
     EventId "event_id" RESOURCE_NOT_FOUND;
     AuditEntryId "audit_id" RESOURCE_NOT_FOUND;
+    WebhookEndpointId "endpoint_id" WEBHOOK_ENDPOINT_NOT_FOUND;
+    WebhookDeliveryId "delivery_id" WEBHOOK_DELIVERY_NOT_FOUND;
 }
 
 macro_rules! path_names {

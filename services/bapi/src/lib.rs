@@ -14,6 +14,7 @@ mod sessions;
 mod tickets;
 mod user_bodies;
 mod users;
+mod webhooks;
 
 use web::ServiceConfig;
 
@@ -30,7 +31,8 @@ pub fn routes(app: &mut ServiceConfig) {
         .configure(redirect_urls::routes)
         .configure(message_templates::routes)
         .configure(events::routes)
-        .configure(audit_log::routes);
+        .configure(audit_log::routes)
+        .configure(webhooks::routes);
 }
 
 /// The document of the surface, made from its routes.

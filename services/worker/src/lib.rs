@@ -5,6 +5,7 @@
 
 mod health;
 mod rounds;
+mod webhooks;
 
 pub use health::{Health, serve_health};
 

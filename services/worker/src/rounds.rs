@@ -9,7 +9,7 @@ use tokio::sync::watch;
 const SECOND: Duration = Duration::from_secs(1);
 
 // How long after a fault the next attempt is made: long enough not to flood the log of a broken database.
-const AFTER_A_FAULT: Duration = Duration::from_secs(5);
+pub(crate) const AFTER_A_FAULT: Duration = Duration::from_secs(5);
 
 /// Makes rounds until told to stop.
 pub(crate) async fn run(platform: &Platform, stopping: watch::Receiver<bool>) {
@@ -29,9 +29,12 @@ pub(crate) async fn run(platform: &Platform, stopping: watch::Receiver<bool>) {
                 metrics::counter!("worker_jobs_total").increment(done as u64);
                 Ok(done > 0)
             }),
-            again("events", poll, Some(woken), stopping.clone(), async || Ok(engine::events::sequence(&engine)
-                .await?
-                > 0)),
+            again("events", poll, Some(woken.clone()), stopping.clone(), async || {
+                let sequenced = engine::events::sequence(&engine).await?;
+                // Right behind, so that whoever listens hears at once.
+                Ok(engine::webhooks::fan_out(&engine).await? + sequenced > 0)
+            }),
+            crate::webhooks::push(&engine, &owner, poll, woken, stopping.clone()),
             again("upkeep", SECOND, None, stopping.clone(), async || engine::upkeep::tick(&engine)
                 .await
                 .map(|()| false)),
@@ -91,19 +94,23 @@ async fn again(
             Ok(true) => {}
             Ok(false) => pause(every, wake.as_mut(), &mut stopping).await,
             Err(error) => {
-                metrics::counter!("worker_faults_total", "round" => what).increment(1);
-                tracing::error!(
-                    worker.round = what,
-                    error = boot::process::chain(&error),
-                    "a round of the worker failed"
-                );
+                fault(what, &error);
                 pause(AFTER_A_FAULT, None, &mut stopping).await;
             }
         }
     }
 }
 
-async fn pause(length: Duration, wake: Option<&mut watch::Receiver<()>>, stopping: &mut watch::Receiver<bool>) {
+pub(crate) fn fault(what: &'static str, error: &StorageError) {
+    metrics::counter!("worker_faults_total", "round" => what).increment(1);
+    tracing::error!(worker.round = what, error = boot::process::chain(error), "a round of the worker failed");
+}
+
+pub(crate) async fn pause(
+    length: Duration,
+    wake: Option<&mut watch::Receiver<()>>,
+    stopping: &mut watch::Receiver<bool>,
+) {
     let woken = async {
         let Some(wake) = wake else { return std::future::pending().await };
         if wake.changed().await.is_err() {

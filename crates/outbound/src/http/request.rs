@@ -14,6 +14,7 @@ pub struct Request {
     pub(super) headers: Vec<(String, Secret<String>)>,
     pub(super) body: Option<(&'static str, Secret<String>)>,
     pub(super) limit: usize,
+    pub(super) cut: bool,
     pub(super) timeout: Option<Duration>,
     pub(super) redirects: u8,
 }
@@ -27,6 +28,7 @@ impl Request {
             headers: Vec::new(),
             body: None,
             limit: 256 * 1024,
+            cut: false,
             timeout: None,
             redirects: 0,
         }
@@ -79,6 +81,13 @@ impl Request {
     #[must_use]
     pub fn limit(mut self, bytes: usize) -> Self {
         self.limit = bytes;
+        self
+    }
+
+    /// Reads so many bytes of the answer's body and leaves the rest, where more would fail the request.
+    #[must_use]
+    pub fn cut_after(mut self, bytes: usize) -> Self {
+        (self.limit, self.cut) = (bytes, true);
         self
     }
 

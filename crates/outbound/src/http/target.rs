@@ -58,6 +58,29 @@ pub(super) fn check_url(url: &Url, settings: &HttpSettings) -> Result<(), BadTar
     if is_allowed(ip, &settings.allow_cidrs) { Ok(()) } else { Err(BadTarget::Host) }
 }
 
+/// What a URL shows of itself.
+#[derive(Debug, Clone, Copy, PartialEq, Eq)]
+pub struct Seen {
+    /// Whether it is called over TLS.
+    pub is_https: bool,
+    /// Whether it names this machine.
+    pub is_loopback: bool,
+    /// Whether it has a fragment, which is never sent.
+    pub has_fragment: bool,
+}
+
+impl Seen {
+    pub(super) fn of(url: &Url) -> Self {
+        let is_loopback = match url.host() {
+            Some(Host::Ipv4(v4)) => v4.is_loopback(),
+            Some(Host::Ipv6(v6)) => v6.is_loopback(),
+            Some(Host::Domain(name)) => loopback_name(name).is_some(),
+            None => false,
+        };
+        Self { is_https: url.scheme() == "https", is_loopback, has_fragment: url.fragment().is_some() }
+    }
+}
+
 /// `localhost` and what is under it are this machine, whatever a resolver says (RFC 6761 section 6.3).
 fn loopback_name(name: &str) -> Option<IpAddr> {
     let name = name.strip_suffix('.').unwrap_or(name).to_ascii_lowercase();
@@ -135,6 +158,20 @@ mod tests {
             ["https://example.com/a?b=c", "https://example.com:443/", "https://8.8.8.8/", "https://[2606:4700::1111]/"]
         {
             assert!(check(url, &strict()).is_ok(), "{url}");
+        }
+    }
+
+    #[test]
+    fn a_url_shows_what_else_it_is() {
+        let seen = |text: &str| Seen::of(&Url::parse(text).unwrap());
+        for (text, is_https, is_loopback, has_fragment) in [
+            ("https://example.com/a#b", true, false, true),
+            ("http://localhost:3000/", false, true, false),
+            ("http://127.1/", false, true, false),
+            ("http://[::1]/#", false, true, true),
+            ("http://localhost.example.com/", false, false, false),
+        ] {
+            assert_eq!(seen(text), Seen { is_https, is_loopback, has_fragment }, "{text}");
         }
     }
 

@@ -144,6 +144,16 @@ async fn a_long_answer_is_cut_off() {
 }
 
 #[tokio::test]
+async fn the_beginning_of_a_long_answer_can_be_enough() {
+    let stranger = Stranger::start().await.unwrap();
+    stranger.answers(|_| Reply::new(503, vec![b'x'; 10_000_000]));
+
+    let answer = client().send(Request::get(stranger.url()).cut_after(1000)).await.unwrap();
+
+    assert_eq!((answer.status, answer.body), (503, vec![b'x'; 1000]));
+}
+
+#[tokio::test]
 async fn who_is_slow_is_left_alone() {
     let stranger = Stranger::start().await.unwrap();
     stranger.answers(|_| Reply::new(200, "").after(Duration::from_secs(30)));

@@ -196,17 +196,27 @@ impl<'a> Operation<'a> {
 }
 
 /// Keys that the contract settles in words and its shapes do not have yet, by the type tag of their object.
-const OWN: [(&str, &[&str]); 1] = [(
-    "instance_settings",
-    &["audit_full_ip", "authentication_strategies", "delete_self_enabled", "require_legal_accepted", "sms"],
-)];
+const OWN: [(&str, &[&str]); 2] = [
+    (
+        "instance_settings",
+        &["audit_full_ip", "authentication_strategies", "delete_self_enabled", "require_legal_accepted", "sms"],
+    ),
+    ("webhook_endpoint", &["include_meta"]),
+];
 
 fn without_own(reply: &Reply) -> Reply {
     let mut reply = reply.clone();
+    strip(&mut reply.json);
+    for row in reply.json.get_mut("data").and_then(Value::as_array_mut).into_iter().flatten() {
+        strip(row);
+    }
+    reply
+}
+
+fn strip(value: &mut Value) {
     for (tag, keys) in OWN {
-        if let Some(object) = reply.json.as_object_mut().filter(|o| o.get("object").is_some_and(|t| t == tag)) {
+        if let Some(object) = value.as_object_mut().filter(|o| o.get("object").is_some_and(|t| t == tag)) {
             object.retain(|key, _| !keys.contains(&key.as_str()));
         }
     }
-    reply
 }

@@ -37,7 +37,7 @@ pub(crate) fn bucket_of_route(method: &Method, pattern: &str) -> (String, Allowa
         Method::DELETE => ("destroy", destruction(&group)),
         Method::PATCH | Method::PUT if group == "instance" => ("update", COSTLY),
         Method::PATCH | Method::PUT => ("update", CHANGE),
-        _ if segments.len() <= 1 => ("create", creation(&group)),
+        _ if segments.len() <= 1 || segments == ["webhooks", "endpoints"] => ("create", creation(&group)),
         _ => action(last),
     };
     (format!("{group}.{verb}"), allowance)

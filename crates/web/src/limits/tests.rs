@@ -105,6 +105,10 @@ fn every_backend_route_has_the_bucket_of_the_contract() {
         (Method::PATCH, "/v1/instance", "instance.update", 30),
         (Method::POST, "/v1/invitations/bulk", "invitations.bulk", 5),
         (Method::POST, "/v1/api-keys/{api_key_id}/rotate", "api_keys.rotate", 10),
+        (Method::POST, "/v1/webhooks/endpoints", "webhooks.create", 30),
+        (Method::PATCH, "/v1/webhooks/endpoints/{endpoint_id}", "webhooks.update", 60),
+        (Method::POST, "/v1/webhooks/endpoints/{endpoint_id}/rotate-secret", "webhooks.rotate", 10),
+        (Method::POST, "/v1/webhooks/deliveries/{delivery_id}/replay", "webhooks.replay", 30),
         (Method::POST, "/v1/allowlist-identifiers", "allowlist_identifiers.create", 60),
     ] {
         let (found, allowance) = bucket_of_route(&method, pattern);

@@ -1,0 +1,187 @@
+//! No committed event is lost, none overtakes another of its subject, and nobody waits for who is slow.
+
+use crate::bapi::webhooks::Hook;
+use domain::time::{hours, minutes};
+use engine::webhooks::delivery::{self, Pushing};
+use serde_json::{Value, json};
+use std::collections::HashMap;
+use std::time::Duration;
+use testkit::{Says, TestApp, both};
+
+/// Changes a person so many times.
+async fn change(app: &TestApp, name: &str, times: usize) {
+    let user = app.user(name).created().await;
+    for n in 0..times {
+        let body = json!({ "public_metadata": { "n": n } });
+        app.bapi().patch(format!("/v1/users/{}/metadata", user.id), body).await.has_status(200);
+    }
+}
+
+/// What arrived, by subject, and each event once: in the order of its first success.
+fn by_subject(hook: &Hook) -> HashMap<String, Vec<i64>> {
+    let mut seen: HashMap<String, Vec<i64>> = HashMap::new();
+    for asked in hook.receiver.asked() {
+        let sequence: i64 = asked.header("x-authn-event-sequence").expect("it has one").parse().expect("a number");
+        let event: Value = serde_json::from_slice(&asked.body).expect("JSON");
+        let subject = seen.entry(event["data"]["id"].as_str().expect("an id").to_owned()).or_default();
+        if !subject.contains(&sequence) {
+            subject.push(sequence);
+        }
+    }
+    seen
+}
+
+both! {
+    async fn three_days_of_an_endpoint_that_is_down_lose_nothing_and_mix_nothing_up(app: TestApp) {
+        let hook = Hook::new(&app, &["user.*"]).await;
+        hook.answers(503);
+        for (name, times) in [("alice", 4), ("bob", 3), ("carol", 2)] {
+            change(&app, name, times).await;
+            app.run_jobs().await;
+        }
+        for _ in 0..12 {
+            app.advance(hours(6));
+            app.run_jobs().await;
+        }
+        let before = hook.receiver.asked().len();
+        change(&app, "alice", 2).await;
+        app.run_jobs().await;
+        assert_eq!(hook.receiver.asked().len(), before, "what comes later waits behind what failed");
+        assert!(by_subject(&hook).values().all(|events| events.len() == 1), "nothing overtakes the first of a subject");
+
+        hook.answers(200);
+        app.advance(hours(60));
+        app.run_jobs().await;
+
+        let arrived = by_subject(&hook);
+        let logged = app.logged_events(&app.env).await;
+        for name in ["alice", "bob", "carol"] {
+            let id = app.user(name).created().await.id;
+            let wanted: Vec<i64> = logged.iter().filter(|e| e.subject_id == id && e.subject_type == "user").map(|e| e.position).collect();
+            assert_eq!(arrived[&id], wanted, "{name}");
+        }
+        let open = app.bapi().get("/v1/webhooks/deliveries?limit=500").await;
+        let rows = open.at("/data").as_array().expect("a list").clone();
+        assert!(rows.iter().all(|row| row["next_retry_at"].is_null()), "nothing is left to do");
+    }
+
+    async fn a_subject_that_fails_holds_back_no_other(app: TestApp) {
+        let hook = Hook::new(&app, &["user.*"]).await;
+        let stuck = app.user("stuck").created().await.id;
+        let named = stuck.clone();
+        hook.receiver.answers(move |asked| Says::new(if String::from_utf8_lossy(&asked.body).contains(&named) { 500 } else { 200 }, ""));
+        change(&app, "stuck", 3).await;
+        change(&app, "free", 3).await;
+        app.run_jobs().await;
+
+        let arrived = by_subject(&hook);
+        assert_eq!(arrived[&stuck].len(), 1);
+        assert_eq!(arrived[&app.user("free").created().await.id].len(), 4);
+
+        // Given up: the next of its subject has its turn.
+        for _ in 0..11 {
+            app.user(&format!("w{}", app.now().millis())).created().await;
+            app.advance(hours(110));
+            app.run_jobs().await;
+        }
+        assert!(by_subject(&hook)[&stuck].len() >= 2);
+    }
+
+    async fn a_worker_that_dies_before_sending_is_taken_over(app: TestApp) {
+        let hook = Hook::new(&app, &["user.created"]).await;
+        app.user("alice").created().await;
+        app.order_events().await;
+
+        let lost = delivery::lease(&app.engine, "dying", 10).await.expect("it leases");
+        assert_eq!(lost.len(), 1);
+        assert!(delivery::lease(&app.engine, "other", 10).await.expect("it leases").is_empty(), "it is in somebody's hands");
+        app.advance(Duration::from_secs(61));
+        app.run_jobs().await;
+
+        assert_eq!(hook.events().len(), 1);
+        assert_eq!(hook.events()[0]["id"], json!(lost[0].wanted.event_id));
+        app.advance(hours(1));
+        app.run_jobs().await;
+        assert_eq!(hook.events().len(), 1);
+    }
+
+    async fn a_worker_that_dies_after_sending_sends_the_same_again(app: TestApp) {
+        let hook = Hook::new(&app, &["user.created"]).await;
+        app.user("alice").created().await;
+        app.order_events().await;
+
+        let slow = delivery::lease(&app.engine, "slow", 10).await.expect("it leases").remove(0);
+        app.advance(Duration::from_secs(61));
+        app.run_jobs().await;
+        // It was only slow: what it reports now changes nothing for the other.
+        delivery::attempt(&app.engine, slow).await.expect("it reports");
+
+        let asked = hook.receiver.asked();
+        assert_eq!((asked.len(), asked[0].header("svix-id"), &asked[0].body), (2, asked[1].header("svix-id"), &asked[1].body));
+        app.bapi().get("/v1/webhooks/deliveries").await.is(200, json!({ "total_count": 2, "data": [{ "succeeded": true }, { "succeeded": true }] }));
+    }
+
+    async fn a_slow_endpoint_delays_no_other(app: TestApp) {
+        let (slow, fast) = (Hook::new(&app, &["user.created"]).await, Hook::new(&app, &["user.created"]).await);
+        slow.receiver.answers(|_| Says::new(200, "").after(Duration::from_secs(3600)));
+        for n in 0..15 {
+            app.user(&format!("p{n}")).created().await;
+        }
+        app.order_events().await;
+
+        let mut pushing = Pushing::new(app.engine.clone(), "test");
+        while fast.receiver.asked().len() < 15 {
+            pushing.fill().await.expect("it leases");
+            pushing.next().await.expect("something is under way").expect("it is noted");
+        }
+        pushing.fill().await.expect("it leases");
+
+        assert!(slow.receiver.asked().len() <= 10, "ten at a time");
+        app.bapi().get(format!("/v1/webhooks/deliveries?endpoint_id={}&succeeded=true", slow.id)).await.is(200, json!({ "total_count": 0 }));
+    }
+
+    async fn two_workers_beside_each_other_send_each_event_once_and_in_order(app: TestApp) {
+        let hook = Hook::new(&app, &["user.*"]).await;
+        for name in ["a", "b", "c"] {
+            change(&app, name, 5).await;
+        }
+        app.order_events().await;
+
+        let worker = async |name: &str| {
+            while by_subject(&hook).values().map(Vec::len).sum::<usize>() < 18 {
+                delivery::run_due(&app.engine, name, 4).await.expect("it pushes");
+                // A look that finds nothing must leave the other its turn.
+                tokio::task::yield_now().await;
+            }
+        };
+        futures_util::future::join(worker("one"), worker("two")).await;
+
+        assert_eq!(hook.receiver.asked().len(), 18);
+        assert!(by_subject(&hook).values().all(|events| events.is_sorted()));
+    }
+
+    async fn the_log_keeps_what_is_still_to_be_pushed(app: TestApp) {
+        app.user("before").created().await;
+        app.run_jobs().await;
+        let oldest = async || {
+            let mut conn = app.engine.db().read().await.expect("a connection");
+            storage::webhooks::oldest_undelivered(&mut conn, app.env.id).await.expect("it can be read")
+        };
+        assert_eq!(oldest().await, None);
+        let hook = Hook::new(&app, &["user.created"]).await;
+        hook.answers(500);
+        app.user("alice").created().await;
+        app.run_jobs().await;
+        app.user("bob").created().await;
+        app.order_events().await;
+
+        let last = app.logged_events(&app.env).await;
+        let alice = last.iter().rev().filter(|event| event.event_type == "user.created").nth(1).expect("it is logged");
+        assert_eq!(oldest().await, Some(alice.position));
+        hook.answers(200);
+        app.advance(minutes(1));
+        app.run_jobs().await;
+        let after = last.last().expect("it is logged").position;
+        assert!(oldest().await > Some(after), "nothing waits");
+    }
+}
