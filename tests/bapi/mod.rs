@@ -4,6 +4,7 @@ mod email_addresses;
 mod idempotency;
 mod input;
 mod instance;
+mod jwt_templates;
 mod keys;
 mod lists;
 mod message_templates;

@@ -147,7 +147,12 @@ codes! {
     BLOCKLIST_IDENTIFIER_NOT_FOUND "blocklist_identifier_not_found" "No such identifier on the block list." "This identifier is not on the list.";
     REDIRECT_URL_NOT_FOUND "redirect_url_not_found" "No such redirect URL." "This address is not on the list.";
     REDIRECT_URI_INSECURE "redirect_uri_insecure" "The address is neither https nor an app's own scheme; http is for localhost outside of production." "This address is not secure.";
+    ORGANIZATION_NOT_FOUND "organization_not_found" "No such organization." "This organization does not exist.";
     JWT_TEMPLATE_NOT_FOUND "jwt_template_not_found" "No such JWT template." "This token template does not exist.";
+    JWT_TEMPLATE_NAME_TAKEN "jwt_template_name_taken" "Another JWT template has this name." "This name is taken already.";
+    JWT_TEMPLATE_PRIVATE_METADATA_REJECTED "jwt_template_private_metadata_rejected" "Claims may not read private metadata." "Private data cannot stand in a token.";
+    JWT_TEMPLATE_SIGNING_KEY_INVALID "jwt_template_signing_key_invalid" "The signing key is missing, does not fit the algorithm, or is too weak." "The signing key cannot be used.";
+    JWT_TEMPLATE_TOO_LARGE "jwt_template_too_large" "The token would pass 4096 bytes." "The token is too large.";
     MESSAGE_NOT_FOUND "message_not_found" "No such message in the inbox." "This message does not exist.";
 }
 

@@ -5,10 +5,12 @@ use crate::state::{RequestState, after_caller};
 use actix_web::dev::Payload;
 use actix_web::{FromRequest, HttpRequest};
 use domain::code::{self, Code};
+use domain::jwt_template::{BadName, TemplateName};
 use domain::message::{EmailSlug, SmsSlug};
 use domain::{
-    ActorTokenId, AllowlistIdentifierId, ApiKeyId, BlocklistIdentifierId, ChallengeId, ClientId, EmailAddressId, Kind,
-    PasskeyId, PhoneNumberId, RedirectUrlId, SessionId, SignInId, SignInTokenId, SignUpId, Surface, UserId,
+    ActorTokenId, AllowlistIdentifierId, ApiKeyId, BlocklistIdentifierId, ChallengeId, ClientId, EmailAddressId,
+    JwtTemplateId, Kind, PasskeyId, PhoneNumberId, RedirectUrlId, SessionId, SignInId, SignInTokenId, SignUpId,
+    Surface, UserId,
 };
 use futures_util::future::LocalBoxFuture;
 use std::str::FromStr;
@@ -52,6 +54,7 @@ path_ids! {
     AllowlistIdentifierId "identifier_id" ALLOWLIST_IDENTIFIER_NOT_FOUND;
     BlocklistIdentifierId "identifier_id" BLOCKLIST_IDENTIFIER_NOT_FOUND;
     RedirectUrlId "redirect_url_id" REDIRECT_URL_NOT_FOUND;
+    JwtTemplateId "jwt_template_id" JWT_TEMPLATE_NOT_FOUND;
 }
 
 macro_rules! path_names {
@@ -64,10 +67,23 @@ macro_rules! path_names {
     )* };
 }
 
-// Names out of a fixed list, the same in every environment.
+/// The name of a JWT template where the path calls it `name`.
+#[derive(Debug, Clone)]
+pub struct Named(pub TemplateName);
+
+impl FromStr for Named {
+    type Err = BadName;
+    fn from_str(text: &str) -> Result<Self, BadName> {
+        text.parse().map(Self)
+    }
+}
+
+// Names: out of a fixed list, the same in every environment, or given by an operator.
 path_names! {
     SmsSlug "sms_template_slug" SMS_TEMPLATE_NOT_FOUND;
     EmailSlug "slug" EMAIL_TEMPLATE_NOT_FOUND;
+    TemplateName "template_name" JWT_TEMPLATE_NOT_FOUND;
+    Named "name" JWT_TEMPLATE_NOT_FOUND;
 }
 
 /// An id of the path, by the name its type has there: `{user_id}` for a [`UserId`].

@@ -4,6 +4,7 @@ mod codes;
 mod emails;
 mod identifier_lists;
 mod instance;
+mod jwt_templates;
 mod message_templates;
 mod passkeys;
 mod phone_numbers;
@@ -26,6 +27,7 @@ pub fn routes(app: &mut ServiceConfig<'_>) {
         .configure(instance::routes)
         .configure(identifier_lists::routes)
         .configure(redirect_urls::routes)
+        .configure(jwt_templates::routes)
         .configure(message_templates::routes);
 }
 
