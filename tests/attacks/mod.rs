@@ -27,6 +27,7 @@ mod router;
 mod second_factor;
 mod second_factor_guessing;
 mod steps;
+mod template_tokens;
 mod templates;
 mod tenants;
 mod token_kinds;

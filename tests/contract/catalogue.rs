@@ -25,6 +25,7 @@ pub(super) struct Objects {
     event: String,
     /// A webhook endpoint, and a delivery to it.
     webhook: (String, String),
+    jwt_template: String,
 }
 
 /// Makes one object of every kind.
@@ -79,6 +80,13 @@ pub(super) async fn objects(app: &TestApp, env: &TestEnvironment, name: &str) ->
     let endpoint = bapi.post("/v1/webhooks/endpoints", hook).await.has_status(201).str("/id");
     let sample = bapi.post_empty(format!("/v1/webhooks/endpoints/{endpoint}/test")).await;
     let webhook = (endpoint, sample.has_status(201).str("/id"));
+    let wanted = json!({ "name": "own", "claims": { "name": "{{user.first_name}}" }, "signing_algorithm": "ES256" });
+    let made = bapi.post("/v1/jwt-templates", wanted).await;
+    // One environment may hold the objects of several people, but every name once.
+    let jwt_template = match made.status() {
+        201 => made.str("/id"),
+        _ => bapi.get("/v1/jwt-templates").await.has_status(200).str("/data/0/id"),
+    };
 
     Objects {
         person,
@@ -97,6 +105,7 @@ pub(super) async fn objects(app: &TestApp, env: &TestEnvironment, name: &str) ->
         redirect_url,
         event,
         webhook,
+        jwt_template,
     }
 }
 
@@ -133,8 +142,9 @@ impl Objects {
             "endpoint_id" => &self.webhook.0,
             "delivery_id" => &self.webhook.1,
             "sms_template_slug" | "slug" => "verification_code",
+            "jwt_template_id" => &self.jwt_template,
             // A name within the environment, not an object.
-            "template_name" => "any",
+            "template_name" | "name" => "any",
             "image" => "nobodys0picture0of0all.png",
             _ => panic!("{template}: no object for `{name}` in the catalogue of tests/contract"),
         };
@@ -175,6 +185,9 @@ impl Objects {
     fn body(&self, operation: &Operation<'_>, schema: &Value) -> Value {
         let required = schema["required"].as_array().map(Vec::as_slice).unwrap_or_default();
         let fields = required.iter().filter_map(Value::as_str);
+        // Whom it is about is named wherever that is possible.
+        let about = schema["properties"].get("user_id").map(|_| "user_id");
+        let fields = fields.chain(about);
         Value::Object(fields.map(|name| (name.to_owned(), self.field(operation, name))).collect::<Map<_, _>>())
     }
 
@@ -196,6 +209,8 @@ impl Objects {
             "url" => json!("https://nobody.listed.example"),
             "enabled_event_types" => json!(["jwtTemplate.deleted"]),
             "attestation" => json!({}),
+            "attestation" | "claims" => json!({}),
+            "name" => json!("one-more"),
             _ => panic!("{} {}: no example for `{name}` in tests/contract", operation.method, operation.template),
         }
     }
@@ -205,7 +220,8 @@ impl Objects {
         let person = [self.person.id().to_owned(), self.person.session.clone(), self.person.user.email_id.clone()];
         let pairs = [&self.email, &self.phone, &self.sign_in, &self.sign_up, &self.passkey, &self.webhook]
             .map(|(id, challenge)| [id.clone(), challenge.clone()]);
-        person.into_iter().chain(pairs.into_iter().flatten()).collect()
+        let alone = [self.jwt_template.clone()];
+        person.into_iter().chain(alone).chain(pairs.into_iter().flatten()).collect()
     }
 }
 

@@ -5,9 +5,10 @@ use domain::Surface;
 use testkit::{Caller, TestApp, both, document};
 
 /// What anybody may ask.
-const PUBLIC: [(&str, &str); 9] = [
+const PUBLIC: [(&str, &str); 10] = [
     ("get", "/v1/images/{image}"),
     ("get", "/.well-known/jwks.json"),
+    ("get", "/.well-known/jwt-template-jwks/{name}.json"),
     ("get", "/v1/environment"),
     ("get", "/v1/client"),
     ("put", "/v1/client"),

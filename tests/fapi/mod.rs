@@ -10,6 +10,7 @@ mod environment;
 mod handshake;
 mod input;
 mod jwks;
+mod jwt_templates;
 pub(crate) mod links;
 mod lock_out;
 mod me;

@@ -153,7 +153,7 @@ both! {
             .is_refused(401, "client_not_found");
     }
 
-    async fn there_are_no_templates_yet(app: TestApp) {
+    async fn a_template_that_nobody_made_mints_nothing(app: TestApp) {
         let alice = app.user("alice").signed_in().await;
         alice.post_empty(format!("/v1/client/sessions/{}/tokens/hasura", alice.session)).await.is_refused(404, "jwt_template_not_found");
     }

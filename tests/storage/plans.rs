@@ -83,6 +83,14 @@ async fn walk(app: &TestApp) {
     let stranger = json!({ "email_address": "stranger@example.com", "password": "a fine long password" });
     app.anyone().post("/v1/client/sign-ups", stranger).await.has_status(422);
     app.bapi().patch("/v1/instance", json!({ "sign_up_modes": ["public"] })).await.has_status(200);
+    let body = json!({ "name": "own", "claims": { "user": "{{user}}" }, "signing_algorithm": "ES256" });
+    let made = backend.post("/v1/jwt-templates", body).await.has_status(201).str("/id");
+    alice.post_empty(format!("/v1/client/sessions/{}/tokens/own", alice.session)).await.has_status(200);
+    for query in ["", "?order_by=updated_at&offset=1", "?order_by=%2Bcreated_at&limit=1"] {
+        backend.get(format!("/v1/jwt-templates{query}")).await.has_status(200);
+    }
+    backend.patch(format!("/v1/jwt-templates/{made}"), json!({ "lifetime": 90 })).await.has_status(200);
+    backend.delete(format!("/v1/jwt-templates/{made}")).await.has_status(204);
 
     let newcomer = app.anyone();
     let staged = json!({ "email_address": "new@example.com", "password": "a fine long password" });

@@ -1,6 +1,7 @@
 //! The public keys of an environment (RFC 7517).
 
 use crate::words::{self, words};
+use domain::jwt_template::JwtTemplate;
 use domain::key::SigningKey;
 use serde::Serialize;
 use serde_json::Value;
@@ -71,15 +72,25 @@ impl Jwks {
 impl Jwk {
     /// The public part of a key; `None` for a key that is neither ES256 nor RS256.
     pub fn of(key: &SigningKey) -> Option<Self> {
-        let (kty, alg) = match key.algorithm.as_str() {
+        Self::of_parts(key.id.to_string(), &key.algorithm, &key.public_jwk)
+    }
+
+    /// The public half of the key that was brought for a template; `None` when there is no such half.
+    pub fn of_template(template: &JwtTemplate) -> Option<Self> {
+        let jwk = template.custom_key.as_ref()?.public_jwk.as_ref()?;
+        Self::of_parts(template.custom_kid()?, template.signing_algorithm.as_str(), jwk)
+    }
+
+    fn of_parts(kid: String, algorithm: &str, public_jwk: &Value) -> Option<Self> {
+        let (kty, alg) = match algorithm {
             "ES256" => ("EC", "ES256"),
             "RS256" => ("RSA", "RS256"),
             _ => return None,
         };
-        let member = |name: &str| key.public_jwk.get(name).and_then(Value::as_str).map(str::to_owned);
+        let member = |name: &str| public_jwk.get(name).and_then(Value::as_str).map(str::to_owned);
         Some(Self {
             kty: KeyType(kty),
-            kid: key.id.to_string(),
+            kid,
             purpose: KeyUse("sig"),
             alg: KeyAlgorithm(alg),
             n: member("n"),

@@ -98,7 +98,7 @@ pub struct User {
 }
 
 /// Where a person's picture is shown.
-pub(crate) fn image_url(user: &domain::user::User, settings: &Settings) -> Option<String> {
+pub fn image_url(user: &domain::user::User, settings: &Settings) -> Option<String> {
     user.image_key.as_ref().map(|name| format!("{}/v1/images/{name}", settings.issuer))
 }
 

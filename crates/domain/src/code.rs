@@ -147,6 +147,7 @@ codes! {
     BLOCKLIST_IDENTIFIER_NOT_FOUND "blocklist_identifier_not_found" "No such identifier on the block list." "This identifier is not on the list.";
     REDIRECT_URL_NOT_FOUND "redirect_url_not_found" "No such redirect URL." "This address is not on the list.";
     REDIRECT_URI_INSECURE "redirect_uri_insecure" "The address is neither https nor an app's own scheme; http is for localhost outside of production." "This address is not secure.";
+    ORGANIZATION_NOT_FOUND "organization_not_found" "No such organization." "This organization does not exist.";
     JWT_TEMPLATE_NOT_FOUND "jwt_template_not_found" "No such JWT template." "This token template does not exist.";
     EVENT_CURSOR_EXPIRED "event_cursor_expired" "The events after this cursor are not kept any more; meta.oldest_cursor is where the log begins now." "This list begins later now. Please start again.";
     WEBHOOK_ENDPOINT_NOT_FOUND "webhook_endpoint_not_found" "No such webhook endpoint." "This webhook does not exist.";
@@ -155,6 +156,10 @@ codes! {
     WEBHOOK_ENDPOINTS_MAX "webhook_endpoint_quota_exceeded" "An environment has 50 webhook endpoints at most." "You cannot add any more webhooks.";
     WEBHOOK_ENDPOINT_DELETED "webhook_endpoint_deleted" "The endpoint of this delivery was deleted." "This webhook was deleted.";
     WEBHOOK_BODY_GONE "webhook_body_gone" "What was sent held a credential, or its event is past its retention: it cannot be sent again." "This cannot be sent again.";
+    JWT_TEMPLATE_NAME_TAKEN "jwt_template_name_taken" "Another JWT template has this name." "This name is taken already.";
+    JWT_TEMPLATE_PRIVATE_METADATA_REJECTED "jwt_template_private_metadata_rejected" "Claims may not read private metadata." "Private data cannot stand in a token.";
+    JWT_TEMPLATE_SIGNING_KEY_INVALID "jwt_template_signing_key_invalid" "The signing key is missing, does not fit the algorithm, or is too weak." "The signing key cannot be used.";
+    JWT_TEMPLATE_TOO_LARGE "jwt_template_too_large" "The token would pass 4096 bytes." "The token is too large.";
     MESSAGE_NOT_FOUND "message_not_found" "No such message in the inbox." "This message does not exist.";
 }
 

@@ -4,6 +4,7 @@ use crate::disposable::is_disposable;
 use crate::email::{Email, EmailRules};
 use crate::environment::EnvironmentKind;
 use crate::identifier::IdentifierKind;
+use crate::jwt_template::{DEFAULT, FLAT};
 use crate::strategy::Strategy;
 use serde::{Deserialize, Serialize};
 use utoipa::ToSchema;
@@ -277,7 +278,7 @@ pub struct SessionSettings {
     /// How long a session token lives.
     #[schema(minimum = 30)]
     pub session_token_lifetime_seconds: u64,
-    /// The template of session tokens.
+    /// The JWT template that tokens are minted by when none is named; null and `default` mint session tokens.
     pub session_token_template: Option<String>,
 }
 
@@ -292,6 +293,13 @@ impl Default for SessionSettings {
             session_token_lifetime_seconds: 60,
             session_token_template: None,
         }
+    }
+}
+
+impl SessionSettings {
+    /// The template that tokens are minted by when none is named; none when that are session tokens.
+    pub fn own_template(&self) -> Option<&str> {
+        self.session_token_template.as_deref().filter(|name| ![DEFAULT, FLAT].contains(name))
     }
 }
 

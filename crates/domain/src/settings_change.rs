@@ -2,6 +2,7 @@
 
 use crate::code::{self, Code};
 use crate::environment::EnvironmentKind;
+use crate::jwt_template::TemplateName;
 use crate::key::LONGEST_TOKEN;
 use crate::origin::OriginPattern;
 use crate::refusal::{Kind, Problem};
@@ -108,7 +109,11 @@ impl Settings {
                 (30..=longest_token).contains(&sessions.session_token_lifetime_seconds),
                 "sessions.session_token_lifetime_seconds",
             ),
-            (sessions.session_token_template.is_none(), "sessions.session_token_template"),
+            (
+                // Whether there is such a template is seen where templates are.
+                sessions.session_token_template.as_ref().is_none_or(|name| name.parse::<TemplateName>().is_ok()),
+                "sessions.session_token_template",
+            ),
             (protection.brute_force.max_attempts >= 1, "attack_protection.brute_force.max_attempts"),
             (
                 ["none", "hcaptcha", "turnstile", "recaptcha"].contains(&protection.captcha.provider.as_str()),

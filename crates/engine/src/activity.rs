@@ -1,9 +1,9 @@
-//! When sessions, people and keys were last seen: gathered in memory and written in batches, so that a mint
+//! When sessions, people, keys and templates were last seen: gathered in memory and written in batches, so that a mint
 //! never waits for a write. A crash loses at most the last seconds of it, never anything that was promised.
 
 use crate::Engine;
 use domain::environment::Environment;
-use domain::{ApiKeyId, Context, EnvironmentId, SessionId, Timestamp, UserId};
+use domain::{ApiKeyId, Context, EnvironmentId, JwtTemplateId, SessionId, Timestamp, UserId};
 use std::collections::{BTreeMap, HashMap};
 use std::sync::{Mutex, PoisonError};
 use std::time::Duration;
@@ -19,6 +19,7 @@ const BATCH: usize = 500;
 struct Seen {
     sessions: HashMap<(EnvironmentId, SessionId), (UserId, Timestamp)>,
     keys: HashMap<ApiKeyId, Timestamp>,
+    templates: HashMap<(EnvironmentId, JwtTemplateId), Timestamp>,
 }
 
 /// What was seen since the last write.
@@ -49,6 +50,11 @@ impl Activity {
             return;
         }
         self.0.lock().unwrap_or_else(PoisonError::into_inner).keys.insert(key.id, now);
+    }
+
+    /// Notes that a token was minted by a template.
+    pub(crate) fn template(&self, env: EnvironmentId, template: JwtTemplateId, now: Timestamp) {
+        self.0.lock().unwrap_or_else(PoisonError::into_inner).templates.insert((env, template), now);
     }
 
     fn take(&self) -> Seen {
@@ -86,6 +92,13 @@ pub async fn flush(engine: &Engine) -> Result<(), Error> {
                 })
                 .await?;
         }
+    }
+    for ((env, template), when) in seen.templates {
+        let cx = Context::system(env, engine.now());
+        let noted = async move |tx: &mut storage::Tx<'_>, cx: &Context| {
+            storage::jwt_templates::touch(tx, cx.env, template, when).await
+        };
+        engine.write(&cx, noted).await?;
     }
     let mut keys: Vec<(ApiKeyId, Timestamp)> = seen.keys.into_iter().collect();
     keys.sort_unstable();

@@ -5,12 +5,13 @@ use crate::refusals::stored;
 use crate::{Engine, StorageError, idempotency, tenancy};
 use crypto::Secret;
 use domain::environment::Environment;
-use domain::settings::Settings;
+use domain::settings::{SessionSettings, Settings};
 use domain::{Context, Kind, Patch, Problem, Refusal, Verdict, code};
 use outbound::BreachSource;
 use protocols::webauthn::RelyingParty;
 use serde_json::{Map, Value};
 use std::sync::Arc;
+use storage::Tx;
 
 const RP_ID: &str = "authentication_strategies.passkey.rp_id";
 
@@ -42,6 +43,20 @@ fn check_rp_id(settings: &Settings) -> Result<(), SettingsError> {
     RelyingParty::new(id, "", &[]).map(drop).map_err(|_| SettingsError::Fields(vec![problem()]))
 }
 
+/// A template that tokens shall be minted by has to be there. One that is renamed or deleted takes the setting along.
+async fn check_template(
+    tx: &mut Tx<'_>,
+    cx: &Context,
+    before: &SessionSettings,
+    after: &SessionSettings,
+) -> Result<(), SettingsError> {
+    let Some(name) = after.own_template().filter(|name| before.own_template() != Some(name)) else { return Ok(()) };
+    match storage::jwt_templates::by_name(tx, cx.env, name).await? {
+        Some(_) => Ok(()),
+        None => Err(SettingsError::Fields(vec![of_value("sessions.session_token_template")])),
+    }
+}
+
 /// Merges a change into the settings. Every process follows within a second, this one at once.
 pub async fn update(
     engine: &Engine,
@@ -65,6 +80,7 @@ pub async fn update(
                     env.settings.secrets.captcha_secret_key = Some(sealed);
                 }
             }
+            let before = env.settings.clone();
             env.settings = env.settings.changed(change.clone(), env.kind).map_err(SettingsError::Fields)?;
             let breached = &env.settings.attack_protection.breached_passwords;
             if breached.enabled && breached.source == BreachSource::LocalFile.as_str() && !has_file {
@@ -73,6 +89,7 @@ pub async fn update(
                 return Err(SettingsError::Fields(vec![of_value(param)]));
             }
             check_rp_id(&env.settings)?;
+            check_template(tx, cx, &before.sessions, &env.settings.sessions).await?;
             env.updated_at = cx.now;
             storage::environments::save(tx, &env).await?;
             idempotency::keep(tx, cx, 200, &api::InstanceSettings::from(&env), None).await?;

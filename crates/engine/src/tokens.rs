@@ -1,17 +1,19 @@
 //! Session tokens: what a backend trusts without asking.
 
 use crate::callers::DeviceCookie;
+use crate::jwt_templates::{self, About, ActingSession};
 use crate::refusals::stored;
 use crate::signing::{self, SigningError};
 use crate::tenancy::{self, Tenant};
 use crate::{Engine, StorageError, callers};
 use crypto::jws::SignError;
 use domain::environment::Environment;
+use domain::jwt_template::{DEFAULT, FLAT, TemplateName};
 use domain::key::LONGEST_TOKEN;
 use domain::session::{Proven, Session, Standing};
 use domain::strategy::Strategy;
-use domain::user::{FactorSummary, Lock, LockedBy};
-use domain::{Context, Kind, Refusal, SessionId, Timestamp, UserId, Verdict, code};
+use domain::user::{FactorSummary, Lock, LockedBy, User};
+use domain::{Context, Kind, Problem, Refusal, SessionId, Timestamp, UserId, Verdict, code};
 use serde::Serialize;
 use serde_json::{Map, Value};
 use std::sync::Arc;
@@ -73,6 +75,12 @@ pub enum MintError {
         /// Until when.
         until: Option<Timestamp>,
     },
+    /// There is no template of this name.
+    #[error("there is no such JWT template")]
+    NoTemplate,
+    /// What the template makes of this person is too large.
+    #[error("the token would be too large")]
+    TooLarge(Box<Problem>),
     /// The token cannot be signed.
     #[error("the token cannot be signed")]
     Sign(#[from] SignError),
@@ -96,7 +104,30 @@ impl Refusal for MintError {
             Self::Locked { until } => {
                 Kind::Unauthenticated.code(code::USER_LOCKED).with("lockout_expires_at", until.map(Timestamp::millis))
             }
+            Self::NoTemplate => Kind::NotFound.code(code::JWT_TEMPLATE_NOT_FOUND),
+            Self::TooLarge(problem) => Verdict::Refused(vec![(**problem).clone()]),
             Self::Sign(_) | Self::Signing(_) | Self::Storage(_) => Verdict::Fault,
+        }
+    }
+}
+
+/// Which token of a session is asked for.
+#[derive(Debug, Clone, Copy, Default)]
+pub struct Ask<'a> {
+    /// The origin of the page that asks.
+    pub origin: Option<&'a str>,
+    /// The template that is named.
+    pub template: Option<&'a TemplateName>,
+}
+
+impl<'a> Ask<'a> {
+    /// The template to mint by; none for a session token.
+    fn template(self, env: &'a Environment) -> Option<&'a str> {
+        match self.template.map(TemplateName::as_str) {
+            None => env.settings.sessions.own_template(),
+            // Without an organization both shapes are one.
+            Some(DEFAULT | FLAT) => None,
+            named => named,
         }
     }
 }
@@ -106,9 +137,8 @@ pub async fn mint(
     engine: &Engine,
     cx: &Context,
     env: &Environment,
-    cookie: &DeviceCookie,
-    id: SessionId,
-    origin: Option<&str>,
+    (cookie, id): (&DeviceCookie, SessionId),
+    ask: Ask<'_>,
 ) -> Result<String, MintError> {
     let found = storage::sessions::mintable(&mut *engine.read().await?, cx.env, cookie.client_id, id).await?;
     // What comes seldom is boxed: its state would else be part of each mint's, which is moved about.
@@ -130,7 +160,28 @@ pub async fn mint(
     }
     let Mintable { user_id: user, standing, proven, first, actor, factors, was_test, .. } = found;
     let subject = Subject { id, user, standing, proven, first, actor, factors, was_test };
-    sign(engine, cx, env, &subject, Kindness::Token { azp: origin }).await
+    if let Some(name) = ask.template(env)
+        && let Some(token) = Box::pin(by_template(engine, cx, name, (&subject, None), ask)).await?
+    {
+        return Ok(token);
+    }
+    sign(engine, cx, env, &subject, Kindness::Token { azp: ask.origin }).await
+}
+
+/// A token by a template. One that is only the environment's setting and is gone gives way to the session token.
+async fn by_template(
+    engine: &Engine,
+    cx: &Context,
+    name: &str,
+    (subject, known): (&Subject, Option<User>),
+    ask: Ask<'_>,
+) -> Result<Option<String>, MintError> {
+    let session = ActingSession { id: subject.id, standing: subject.standing, actor: subject.actor.clone() };
+    let about = About { user: subject.user, known, session: Some(session) };
+    match jwt_templates::mint_by_name(engine, cx, name, about).await? {
+        None if ask.template.is_some() => Err(MintError::NoTemplate),
+        minted => Ok(minted),
+    }
 }
 
 /// Says what is missing: to the holder of the cookie, and to nobody else.
@@ -158,6 +209,7 @@ pub async fn mint_for_backend(
     cx: &Context,
     env: &Environment,
     id: SessionId,
+    ask: Ask<'_>,
 ) -> Result<String, MintError> {
     let (session, user) = {
         let mut conn = engine.read().await?;
@@ -170,7 +222,13 @@ pub async fn mint_for_backend(
     if !live || stands_against(user.banned, user.lock, cx.now).is_some() {
         return Err(MintError::NotLive);
     }
-    sign(engine, cx, env, &Subject::of(&session, user.factors), Kindness::Token { azp: None }).await
+    let subject = Subject::of(&session, user.factors);
+    if let Some(name) = ask.template(env)
+        && let Some(token) = Box::pin(by_template(engine, cx, name, (&subject, Some(user)), ask)).await?
+    {
+        return Ok(token);
+    }
+    sign(engine, cx, env, &subject, Kindness::Token { azp: None }).await
 }
 
 /// The token of the `__session` cookie: good on FAPI alone, and only with a live session row.

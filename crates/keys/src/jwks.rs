@@ -12,7 +12,8 @@ pub struct Jwks {
 }
 
 impl Jwks {
-    pub(crate) fn of(keys: Vec<Value>) -> Self {
+    /// A set of these keys.
+    pub fn of(keys: Vec<Value>) -> Self {
         let body = json!({ "keys": keys }).to_string();
         let etag = format!("\"{}\"", &crypto::digest::sha256_hex(body.as_bytes())[..32]);
         Self { body, etag }

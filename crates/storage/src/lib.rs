@@ -18,6 +18,7 @@ pub mod failures;
 pub mod form;
 pub mod idempotency;
 pub mod jobs;
+pub mod jwt_templates;
 pub mod leases;
 pub mod listed_identifiers;
 mod log_schema;

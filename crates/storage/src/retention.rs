@@ -58,20 +58,14 @@ pub async fn due(tx: &mut Tx<'_>, env: EnvironmentId, before: Timestamp, max: i6
     if oldest(tx, env, before, None, 1).await?.is_none() {
         return Ok(None);
     }
-    let undelivered = oldest_undelivered(tx, env).await?;
+    // Nothing that somebody still waits for is deleted.
+    let undelivered = crate::webhooks::oldest_undelivered(tx, env).await?;
     let Some(mut due) = oldest(tx, env, before, undelivered, max).await? else { return Ok(None) };
     if let Some((known, _)) = anchor(tx, env).await? {
         // A part without events ends no later than the one before it.
         due.position = due.position.max(known.position);
     }
     Ok(Some(due))
-}
-
-/// The position of the oldest event that still has to be pushed to somebody; none when there is no such event.
-///
-/// The one place where whoever pushes events says how far they are needed: nothing from there on is deleted.
-async fn oldest_undelivered(_conn: &mut Conn, _env: EnvironmentId) -> Result<Option<i64>> {
-    Ok(None)
 }
 
 type OldRow = (Option<i64>, Option<i64>, i64, Option<String>);

@@ -56,6 +56,26 @@ diesel::table! {
 diesel::table! {
     use diesel::sql_types::*;
     use super::Json;
+    jwt_templates (environment_id, id) {
+        environment_id -> Text,
+        id -> Text,
+        name -> Text,
+        claims -> Json,
+        lifetime -> BigInt,
+        allowed_clock_skew -> BigInt,
+        signing_algorithm -> Text,
+        key_kind -> Nullable<Text>,
+        sealed_key -> Nullable<Text>,
+        key_fingerprint -> Nullable<Text>,
+        public_jwk -> Nullable<Json>,
+        last_used_at -> BigInt,
+        created_at -> BigInt,
+        updated_at -> BigInt,
+    }
+}
+diesel::table! {
+    use diesel::sql_types::*;
+    use super::Json;
     users (environment_id, id) {
         environment_id -> Text,
         id -> Text,

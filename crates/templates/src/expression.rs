@@ -1,6 +1,7 @@
 //! Values, chains of filters and conditions, as they are read.
 
 use crate::Dialect;
+use crate::claims;
 use crate::error::{Meaning, TemplateError};
 use crate::filters::Filter;
 use crate::lex::{Word, words};
@@ -194,6 +195,9 @@ impl<'a> Reader<'a> {
                 self.expect("]")?;
                 path.steps.push(step);
             } else {
+                if self.dialect == Dialect::Claims {
+                    claims::resolve_shorthand(&mut path);
+                }
                 self.paths.push(path.to_string());
                 return Ok(path);
             }

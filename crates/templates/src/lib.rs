@@ -5,6 +5,7 @@
 //! work with an output of a fixed size. There is no clock, no I/O and no include in this crate. See decision note
 //! "Own Liquid" for why this is not a library.
 
+pub mod claims;
 mod error;
 mod expression;
 mod filters;
@@ -56,10 +57,7 @@ impl Template {
     /// The value of a template that is one placeholder and nothing else, with its type, else its text. A name that
     /// is not known is the empty text.
     pub fn evaluate(&self, values: &Map<String, Value>, output: Output) -> Result<Value, TemplateError> {
-        match self.nodes.as_slice() {
-            [parse::Node::Output(chain)] => render::evaluate(chain, values, output),
-            nodes => render::render(nodes, values, output).map(Value::String),
-        }
+        render::evaluate(&self.nodes, values, output, &mut render::Meter::full())
     }
 
     /// Every path that is read anywhere in it, such as `user.first_name`, sorted.

@@ -59,7 +59,7 @@ pub(crate) fn parse(source: &str, dialect: Dialect) -> Result<Template, Template
     if source.len() > MAX_SOURCE {
         return Err(TemplateError::new(1, Meaning::SourceTooLong));
     }
-    let tokens = scan(source)?.into_iter();
+    let tokens = scan(source, dialect)?.into_iter();
     let mut parser = Parser { dialect, tokens, paths: Vec::new(), shown: Vec::new() };
     let (nodes, stop) = parser.body(0, &[])?;
     debug_assert!(stop.is_none(), "nothing ends the outermost body");

@@ -48,9 +48,14 @@ impl Output {
 }
 
 /// What is left to spend.
+#[derive(Debug)]
 pub(crate) struct Meter(u32);
 
 impl Meter {
+    /// What one rendering may spend.
+    pub(crate) const fn full() -> Self {
+        Self(WORK)
+    }
     pub(crate) fn pay(&mut self, steps: usize) -> Result<(), Meaning> {
         let steps = u32::try_from(steps).unwrap_or(u32::MAX);
         self.0 = self.0.checked_sub(steps).ok_or(Meaning::TooMuchWork)?;
@@ -75,13 +80,13 @@ struct Renderer<'a> {
 }
 
 impl<'a> Renderer<'a> {
-    fn new(values: &'a Map<String, Value>, output: Output) -> Self {
+    fn new(values: &'a Map<String, Value>, output: Output, meter: Meter) -> Self {
         Self {
             values,
             assigned: HashMap::new(),
             elements: Vec::new(),
             rounds: Vec::new(),
-            meter: Meter(WORK),
+            meter,
             output,
             made: String::new(),
             characters: 0,
@@ -90,19 +95,25 @@ impl<'a> Renderer<'a> {
 }
 
 pub(crate) fn render(nodes: &[Node], values: &Map<String, Value>, output: Output) -> Result<String, TemplateError> {
-    let mut renderer = Renderer::new(values, output);
+    let mut renderer = Renderer::new(values, output, Meter::full());
     renderer.nodes(nodes)?;
     Ok(renderer.made)
 }
 
-pub(crate) fn evaluate(chain: &Chain, values: &Map<String, Value>, output: Output) -> Result<Value, TemplateError> {
-    let mut renderer = Renderer::new(values, output);
-    let value = renderer.chain(chain)?.into_owned();
-    // Whatever its type, it is as long as its text.
-    let at = |meaning| TemplateError::new(chain.line, meaning);
-    let text = text(&value, &mut renderer.meter).map_err(at)?;
-    renderer.push(&text).map_err(at)?;
-    Ok(if value.is_null() { Value::from("") } else { value })
+/// The value of a template that is one placeholder, else its text; what it costs is taken from the meter.
+pub(crate) fn evaluate(
+    nodes: &[Node],
+    values: &Map<String, Value>,
+    output: Output,
+    meter: &mut Meter,
+) -> Result<Value, TemplateError> {
+    let mut renderer = Renderer::new(values, output, std::mem::replace(meter, Meter(0)));
+    let made = match nodes {
+        [Node::Output(chain)] => renderer.alone(chain),
+        nodes => renderer.nodes(nodes).map(|()| Value::String(std::mem::take(&mut renderer.made))),
+    };
+    *meter = renderer.meter;
+    made
 }
 
 /// For text and for quoted attributes alike.
@@ -139,6 +150,16 @@ impl<'a> Renderer<'a> {
         }
         self.made.push_str(text);
         Ok(())
+    }
+
+    /// A value that stands alone, with its type.
+    fn alone(&mut self, chain: &'a Chain) -> Result<Value, TemplateError> {
+        let value = self.chain(chain)?.into_owned();
+        // Whatever its type, it is as long as its text.
+        let at = |meaning| TemplateError::new(chain.line, meaning);
+        let text = text(&value, &mut self.meter).map_err(at)?;
+        self.push(&text).map_err(at)?;
+        Ok(if value.is_null() { Value::from("") } else { value })
     }
 
     // Goes as deep as blocks stand in each other, which reading has bounded.

@@ -1,5 +1,6 @@
 //! From a source to its pieces: text, outputs and tags. One pass, no looking back.
 
+use crate::Dialect;
 use crate::error::{Meaning, TemplateError};
 
 /// A piece of a source.
@@ -22,6 +23,7 @@ pub(crate) struct Token<'a> {
 
 struct Scanner<'a> {
     source: &'a str,
+    dialect: Dialect,
     at: usize,
     line: u32,
     /// Whether white space at the beginning of the next text goes away.
@@ -30,8 +32,8 @@ struct Scanner<'a> {
 }
 
 /// Splits a source. `{% raw %}` and `{% comment %}` are resolved here: nothing inside them is read.
-pub(crate) fn scan(source: &str) -> Result<Vec<Token<'_>>, TemplateError> {
-    let mut scanner = Scanner { source, at: 0, line: 1, trim: false, tokens: Vec::new() };
+pub(crate) fn scan(source: &str, dialect: Dialect) -> Result<Vec<Token<'_>>, TemplateError> {
+    let mut scanner = Scanner { source, dialect, at: 0, line: 1, trim: false, tokens: Vec::new() };
     while scanner.at < source.len() {
         scanner.text_and_markup()?;
     }
@@ -87,6 +89,11 @@ impl<'a> Scanner<'a> {
             return Ok(());
         }
         match inner {
+            // In claims even these are tags like any other, and refused by whoever reads the pieces.
+            _ if self.dialect == Dialect::Claims => {
+                self.tokens.push(Token { line, piece: Piece::Tag(inner) });
+                Ok(())
+            }
             "raw" => self.verbatim(line, "raw", "endraw"),
             "comment" => self.verbatim(line, "comment", "endcomment"),
             _ => {

@@ -47,13 +47,15 @@ pub enum Bucket {
     ChallengePoll,
     /// Minting a token, by session.
     TokenMint,
+    /// Minting a token by a template, by session.
+    TemplateMint,
     /// Uploading a picture, by user.
     ImageUpload,
 }
 
 impl Bucket {
     /// All of them.
-    pub const ALL: [Self; 9] = [
+    pub const ALL: [Self; 10] = [
         Self::ClientCreate,
         Self::SignInCreate,
         Self::SignUpCreate,
@@ -62,6 +64,7 @@ impl Bucket {
         Self::ChallengeAnswer,
         Self::ChallengePoll,
         Self::TokenMint,
+        Self::TemplateMint,
         Self::ImageUpload,
     ];
 
@@ -76,6 +79,7 @@ impl Bucket {
             Self::ChallengeAnswer => "challenges.answer",
             Self::ChallengePoll => "challenges.poll",
             Self::TokenMint => "tokens.mint",
+            Self::TemplateMint => routes::TEMPLATE_MINT,
             Self::ImageUpload => "images.upload",
         }
     }
@@ -89,6 +93,7 @@ impl Bucket {
             Self::ChallengeSend => Allowance::new(5, 600),
             Self::ChallengePoll => Allowance::new(5, 5),
             Self::TokenMint => Allowance::new(60, 60),
+            Self::TemplateMint => Allowance::new(30, 60),
             Self::ImageUpload => Allowance::new(10, 60),
         }
     }
@@ -276,6 +281,12 @@ pub(crate) fn by_route(asked: &Asked, env: &Environment, key: ApiKeyId) -> Resul
         Some(route) => (route.bucket.0.as_str(), route.bucket.1),
         None => return Err(ApiError::fault(NoEdge)),
     };
+    if name == routes::TEMPLATE_MINT {
+        // One backend mints for everybody: each person or session has a bucket of its own.
+        let path = asked.req.match_info();
+        let of = path.get("session_id").or_else(|| path.get("user_id")).unwrap_or_default();
+        return count(&limits, &asked.state, env, (name, allowance), &format_args!("{key}.{of}"));
+    }
     count(&limits, &asked.state, env, (name, allowance), &key)
 }
 

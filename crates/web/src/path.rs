@@ -5,11 +5,12 @@ use crate::state::{RequestState, after_caller};
 use actix_web::dev::Payload;
 use actix_web::{FromRequest, HttpRequest};
 use domain::code::{self, Code};
+use domain::jwt_template::{BadName, TemplateName};
 use domain::message::{EmailSlug, SmsSlug};
 use domain::{
     ActorTokenId, AllowlistIdentifierId, ApiKeyId, AuditEntryId, BlocklistIdentifierId, ChallengeId, ClientId,
-    EmailAddressId, EventId, Kind, PasskeyId, PhoneNumberId, RedirectUrlId, SessionId, SignInId, SignInTokenId,
-    SignUpId, Surface, UserId, WebhookDeliveryId, WebhookEndpointId,
+    EmailAddressId, EventId, JwtTemplateId, Kind, PasskeyId, PhoneNumberId, RedirectUrlId, SessionId, SignInId,
+    SignInTokenId, SignUpId, Surface, UserId, WebhookDeliveryId, WebhookEndpointId,
 };
 use futures_util::future::LocalBoxFuture;
 use std::str::FromStr;
@@ -57,6 +58,7 @@ path_ids! {
     AuditEntryId "audit_id" RESOURCE_NOT_FOUND;
     WebhookEndpointId "endpoint_id" WEBHOOK_ENDPOINT_NOT_FOUND;
     WebhookDeliveryId "delivery_id" WEBHOOK_DELIVERY_NOT_FOUND;
+    JwtTemplateId "jwt_template_id" JWT_TEMPLATE_NOT_FOUND;
 }
 
 macro_rules! path_names {
@@ -69,10 +71,23 @@ macro_rules! path_names {
     )* };
 }
 
-// Names out of a fixed list, the same in every environment.
+/// The name of a JWT template where the path calls it `name`.
+#[derive(Debug, Clone)]
+pub struct Named(pub TemplateName);
+
+impl FromStr for Named {
+    type Err = BadName;
+    fn from_str(text: &str) -> Result<Self, BadName> {
+        text.parse().map(Self)
+    }
+}
+
+// Names: out of a fixed list, the same in every environment, or given by an operator.
 path_names! {
     SmsSlug "sms_template_slug" SMS_TEMPLATE_NOT_FOUND;
     EmailSlug "slug" EMAIL_TEMPLATE_NOT_FOUND;
+    TemplateName "template_name" JWT_TEMPLATE_NOT_FOUND;
+    Named "name" JWT_TEMPLATE_NOT_FOUND;
 }
 
 /// An id of the path, by the name its type has there: `{user_id}` for a [`UserId`].

@@ -8,13 +8,13 @@ use domain::{AuditEntryId, Timestamp};
 use engine::{AuditFilter, Engine};
 use std::net::IpAddr;
 use utoipa::IntoParams;
-use utoipa_actix_web::service_config::ServiceConfig;
+use web::ServiceConfig;
 use web::{ApiError, ApiErrors, FromQuery, Id, OrFault, PageParams, Paging, Params, Query, SecretKey};
 
 /// The longest text that may be an id.
 const ID_MAX: usize = 128;
 
-pub(crate) fn routes(app: &mut ServiceConfig<'_>) {
+pub(crate) fn routes(app: &mut ServiceConfig) {
     app.service(list_audit_log).service(get_audit_entry);
 }
 

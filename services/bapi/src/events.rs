@@ -9,7 +9,7 @@ use engine::Engine;
 use engine::pull::{self, After, Request};
 use std::time::Duration;
 use utoipa::IntoParams;
-use utoipa_actix_web::service_config::ServiceConfig;
+use web::ServiceConfig;
 use web::{ApiError, ApiErrors, FromQuery, Id, Params, Query, SecretKey};
 
 /// The longest text that may be a subject's id.
@@ -18,7 +18,7 @@ const SUBJECT_MAX: usize = 64;
 /// The longest time that an answer waits for an event, in seconds.
 const WAIT_MAX: i64 = 30;
 
-pub(crate) fn routes(app: &mut ServiceConfig<'_>) {
+pub(crate) fn routes(app: &mut ServiceConfig) {
     app.service(list_events).service(get_event).service(list_event_types);
 }
 

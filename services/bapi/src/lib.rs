@@ -6,6 +6,7 @@ mod emails;
 mod events;
 mod identifier_lists;
 mod instance;
+mod jwt_templates;
 mod message_templates;
 mod passkeys;
 mod phone_numbers;
@@ -32,7 +33,8 @@ pub fn routes(app: &mut ServiceConfig) {
         .configure(message_templates::routes)
         .configure(events::routes)
         .configure(audit_log::routes)
-        .configure(webhooks::routes);
+        .configure(webhooks::routes)
+        .configure(jwt_templates::routes);
 }
 
 /// The document of the surface, made from its routes.

@@ -3,8 +3,10 @@
 use actix_web::web::{Data, Json};
 use actix_web::{get, post};
 use api::{Page, Token};
+use domain::jwt_template::TemplateName;
 use domain::session::SessionStatus;
-use domain::{ClientId, Kind, SessionId, UserId, code};
+use domain::{ClientId, SessionId, UserId};
+use engine::tokens::Ask;
 use engine::{Engine, SessionFilter, SessionKey, sessions, tokens, users};
 use utoipa::IntoParams;
 use web::ServiceConfig;
@@ -137,7 +139,7 @@ async fn get_session_token(
     engine: Data<Engine>,
     Id(id): Id<SessionId>,
 ) -> Result<Json<Token>, ApiError> {
-    Ok(Json(Token::new(tokens::mint_for_backend(&engine, &caller.cx, &caller.env, id).await?)))
+    Ok(Json(Token::new(tokens::mint_for_backend(&engine, &caller.cx, &caller.env, id, Ask::default()).await?)))
 }
 
 /// Mints a token of a live session by a template.
@@ -147,8 +149,8 @@ async fn get_session_token_with_template(
     caller: SecretKey,
     engine: Data<Engine>,
     Id(id): Id<SessionId>,
+    Id(name): Id<TemplateName>,
 ) -> Result<Json<Token>, ApiError> {
-    sessions::find(&engine, &caller.cx, id).await?;
-    // No environment has a template before templates exist.
-    Err(ApiError::refuse(Kind::NotFound, code::JWT_TEMPLATE_NOT_FOUND))
+    let ask = Ask { template: Some(&name), ..Ask::default() };
+    Ok(Json(Token::new(tokens::mint_for_backend(&engine, &caller.cx, &caller.env, id, ask).await?)))
 }

@@ -12,14 +12,14 @@ use engine::webhooks::{EndpointChange, NewEndpoint, replay};
 use engine::{DeliveryFilter, DeliveryKey, Engine, WebhookKey, webhooks};
 use std::time::Duration;
 use utoipa::{IntoParams, ToSchema};
-use utoipa_actix_web::service_config::ServiceConfig;
+use web::ServiceConfig;
 use web::form::read;
 use web::{
     ApiError, ApiErrors, Form, FromForm, FromQuery, Id, NoContent, Nothing, OrFault, PageParams, Paging, Params, Query,
     SecretKey, Write,
 };
 
-pub(crate) fn routes(app: &mut ServiceConfig<'_>) {
+pub(crate) fn routes(app: &mut ServiceConfig) {
     app.service(list_webhook_endpoints)
         .service(create_webhook_endpoint)
         .service(get_webhook_endpoint)

@@ -6,8 +6,10 @@ use actix_web::http::header::ORIGIN;
 use actix_web::web::{Data, Json};
 use actix_web::{HttpRequest, get, patch, post};
 use api::{Envelope, Token};
+use domain::jwt_template::TemplateName;
 use domain::session::{Ending, Session};
-use domain::{ChallengeId, Kind, SessionId, code};
+use domain::{ChallengeId, SessionId, code};
+use engine::tokens::Ask;
 use engine::{Engine, sessions, step_up, tokens};
 use utoipa::ToSchema;
 use web::ServiceConfig;
@@ -158,6 +160,11 @@ async fn leave(
     written(engine, cx, env, client, api::Session::new(&session, &env.settings, cx.now)).await
 }
 
+/// The origin of the page that asks.
+fn origin(req: &HttpRequest) -> Option<&str> {
+    req.headers().get(ORIGIN).and_then(|o| o.to_str().ok()).filter(|o| *o != "null")
+}
+
 /// Mints a token of a session: what a backend trusts without asking.
 #[utoipa::path(responses((status = 200, body = Token), ApiErrors), security(("client" = [])))]
 #[post("/v1/client/sessions/{session_id}/tokens")]
@@ -170,24 +177,24 @@ async fn get_client_session_token(
 ) -> Result<Minted, ApiError> {
     // With the client, whose id no token tells: a stranger cannot empty the bucket of somebody's session.
     limiter.take(Bucket::TokenMint, By::Id(&format_args!("{id}.{}", caller.cookie.client_id)))?;
-    let origin = req.headers().get(ORIGIN).and_then(|o| o.to_str().ok()).filter(|o| *o != "null");
-    let jwt = tokens::mint(&engine, &caller.cx, &caller.env, &caller.cookie, id, origin).await?;
-    Ok(Minted(jwt))
+    let ask = Ask { origin: origin(&req), template: None };
+    Ok(Minted(tokens::mint(&engine, &caller.cx, &caller.env, (&caller.cookie, id), ask).await?))
 }
 
 /// Mints a token by a template.
 #[utoipa::path(responses((status = 200, body = Token), ApiErrors), params(("template_name" = String, Path, pattern = "^[A-Za-z0-9_-]{1,64}$")), security(("client" = [])))]
 #[post("/v1/client/sessions/{session_id}/tokens/{template_name}")]
 async fn get_client_session_token_with_template(
-    caller: Device,
+    req: HttpRequest,
+    caller: DeviceToken,
     engine: Data<Engine>,
     limiter: Limiter,
     Id(id): Id<SessionId>,
+    Id(name): Id<TemplateName>,
 ) -> Result<Json<Token>, ApiError> {
-    limiter.take(Bucket::TokenMint, By::Id(&format_args!("{id}.{}", caller.client.id)))?;
-    sessions::on_client(&engine, &caller.cx, caller.client.id, id).await?;
-    // No environment has a template before templates exist.
-    Err(ApiError::refuse(Kind::NotFound, code::JWT_TEMPLATE_NOT_FOUND))
+    limiter.take(Bucket::TemplateMint, By::Id(&format_args!("{id}.{}", caller.cookie.client_id)))?;
+    let ask = Ask { origin: origin(&req), template: Some(&name) };
+    Ok(Json(Token::new(tokens::mint(&engine, &caller.cx, &caller.env, (&caller.cookie, id), ask).await?)))
 }
 
 /// Asks for a factor anew, before a sensitive change.

@@ -27,9 +27,20 @@ fn action(last: &str) -> (&'static str, Allowance) {
     }
 }
 
+/// The bucket of tokens by a template: counted for each person or session on its own.
+pub(super) const TEMPLATE_MINT: &str = "jwt_templates.mint";
+
+/// Whether a route mints by a template: of a session, or of a person who need not be signed in.
+fn mints_by_template(segments: &[&str]) -> bool {
+    matches!(segments, [.., "tokens", "{template_name}"] | [.., "jwt-templates", "{name}", "tokens"])
+}
+
 /// The name of a route's bucket, such as `users.create`, and what production allows in it.
 pub(crate) fn bucket_of_route(method: &Method, pattern: &str) -> (String, Allowance) {
     let segments: Vec<&str> = pattern.trim_start_matches("/v1/").split('/').filter(|s| !s.is_empty()).collect();
+    if mints_by_template(&segments) {
+        return (TEMPLATE_MINT.to_owned(), COSTLY);
+    }
     let group = segments.first().copied().unwrap_or("other").replace('-', "_");
     let last = segments.last().copied().unwrap_or_default();
     let (verb, allowance) = match *method {

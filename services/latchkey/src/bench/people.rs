@@ -6,10 +6,13 @@ use boot::master_key::Missing;
 use boot::{Config, Mail, Wiring};
 use crypto::Secret;
 use domain::environment::EnvironmentKind;
+use domain::jwt_template::SigningAlgorithm;
 use domain::{Context, Email, Timestamp};
 use engine::Engine;
 use engine::bootstrap::BootstrapSpec;
+use engine::jwt_templates::NewTemplate;
 use engine::users::{NewUser, PasswordInput};
+use serde_json::json;
 use std::rc::Rc;
 use std::sync::Arc;
 
@@ -74,6 +77,21 @@ pub(super) async fn fill(config: Config, users: u32, seed: u64) -> anyhow::Resul
         env.settings.attribute_settings.email_address.verify_at_sign_up = false;
     };
     engine::tenancy::change(&engine, &cx, change).await?;
+
+    // What a product puts into its tokens: a name, an address, something of its own.
+    let claims = json!({
+        "name": "{{user.first_name}} {{user.last_name}}", "email": "{{user.primary_email_address}}",
+        "https://bench.example/claims": { "role": "{{ user.public_metadata.role | default: 'member' }}", "session": "{{session.id}}" },
+    });
+    let template = NewTemplate {
+        name: "bench".to_owned(),
+        claims: claims.as_object().cloned().unwrap_or_default(),
+        lifetime: 60,
+        allowed_clock_skew: 5,
+        signing_algorithm: SigningAlgorithm::Es256,
+        custom_signing_key: None,
+    };
+    engine::jwt_templates::create(&engine, &cx, template).await?;
 
     // One real hash for all: whoever signs in pays for a whole one, and nobody waits for ten thousand.
     let digest = platform.shared.passwords().hash(Secret::new(PASSWORD.to_owned())).await?;

@@ -19,6 +19,7 @@ pub(super) enum Route {
     NoOp,
     Jwks,
     Mint,
+    TemplateMint,
     Me,
     Client,
     List,
@@ -28,14 +29,24 @@ pub(super) enum Route {
 
 impl Route {
     /// All of them, in the order they are measured.
-    const ALL: [Self; 8] =
-        [Self::NoOp, Self::Jwks, Self::Mint, Self::Me, Self::Client, Self::List, Self::SignIn, Self::SignUp];
+    const ALL: [Self; 9] = [
+        Self::NoOp,
+        Self::Jwks,
+        Self::Mint,
+        Self::TemplateMint,
+        Self::Me,
+        Self::Client,
+        Self::List,
+        Self::SignIn,
+        Self::SignUp,
+    ];
 
     pub(super) const fn name(self) -> &'static str {
         match self {
             Self::NoOp => "no-op",
             Self::Jwks => "JWKS",
             Self::Mint => "token mint",
+            Self::TemplateMint => "template mint",
             Self::Me => "/v1/me",
             Self::Client => "/v1/client",
             Self::List => "BAPI list of 20",
@@ -44,6 +55,9 @@ impl Route {
         }
     }
 }
+
+/// What follows the path of a mint to have it by the template of the benchmark.
+const TEMPLATE: &str = "/bench";
 
 /// Browsers that are signed in for each connection, so that not the same few rows are read all the time.
 const BROWSERS_EACH: usize = 4;
@@ -170,8 +184,9 @@ impl Scenario<'_> {
         let requests = match route {
             Route::NoOp => vec![request("GET /healthz", &[], None)],
             Route::Jwks => vec![self.fapi(("GET", "/.well-known/jwks.json"), &[], None)],
-            Route::Mint => of_browsers(&|browser| {
-                let path = format!("/v1/client/sessions/{}/tokens", browser.session);
+            Route::Mint | Route::TemplateMint => of_browsers(&|browser| {
+                let template = if route == Route::Mint { "" } else { TEMPLATE };
+                let path = format!("/v1/client/sessions/{}/tokens{template}", browser.session);
                 self.fapi(("POST", &path), &[("Cookie", &browser.cookies), ("Origin", ORIGIN)], None)
             }),
             Route::Me | Route::Client => of_browsers(&|browser| {
