@@ -4,6 +4,7 @@ mod email_addresses;
 mod idempotency;
 mod input;
 mod instance;
+mod invitations;
 mod keys;
 mod lists;
 mod message_templates;

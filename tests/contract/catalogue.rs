@@ -18,6 +18,7 @@ pub(super) struct Objects {
     session_challenge: String,
     sign_in_token: String,
     actor_token: String,
+    invitation: String,
     passkey: (String, String),
     allowed: String,
     blocked: String,
@@ -64,6 +65,8 @@ pub(super) async fn objects(app: &TestApp, env: &TestEnvironment, name: &str) ->
     let ticket = bapi.post("/v1/sign-in-tokens", json!({ "user_id": person.id() })).await.has_status(201).str("/id");
     let wanted = json!({ "user_id": person.id(), "actor": { "sub": "operator" } });
     let actor_token = bapi.post("/v1/actor-tokens", wanted).await.has_status(201).str("/id");
+    let wanted = json!({ "email_address": format!("{name}.invited@example.com") });
+    let invitation = bapi.post("/v1/invitations", wanted).await.has_status(201).str("/id");
 
     let listed = json!({ "identifier": format!("{name}@listed.example") });
     let allowed = bapi.post("/v1/allowlist-identifiers", listed.clone()).await.has_status(201).str("/id");
@@ -82,6 +85,7 @@ pub(super) async fn objects(app: &TestApp, env: &TestEnvironment, name: &str) ->
         session_challenge,
         sign_in_token: ticket,
         actor_token,
+        invitation,
         passkey: (passkey, registration),
         allowed,
         blocked,
@@ -117,9 +121,11 @@ impl Objects {
             "identifier_id" if template.starts_with("/v1/allowlist") => &self.allowed,
             "identifier_id" => &self.blocked,
             "redirect_url_id" => &self.redirect_url,
+            "invitation_id" => &self.invitation,
             "sms_template_slug" | "slug" => "verification_code",
             // A name within the environment, not an object.
             "template_name" => "any",
+            "provider" => "google",
             "image" => "nobodys0picture0of0all.png",
             _ => panic!("{template}: no object for `{name}` in the catalogue of tests/contract"),
         };
@@ -172,6 +178,7 @@ impl Objects {
             "strategy" => json!("email_code"),
             "code" => json!("000000"),
             "actor" => json!({ "sub": "operator" }),
+            "invitations" => json!([{ "email_address": "yet.another@example.com" }]),
             "organization_id" => json!(null),
             "__authn_ticket" => json!("tkt_of_nobody"),
             "__authn_confirm" => json!("no"),
@@ -188,7 +195,8 @@ impl Objects {
         let person = [self.person.id().to_owned(), self.person.session.clone(), self.person.user.email_id.clone()];
         let pairs = [&self.email, &self.phone, &self.sign_in, &self.sign_up, &self.passkey]
             .map(|(id, challenge)| [id.clone(), challenge.clone()]);
-        person.into_iter().chain(pairs.into_iter().flatten()).collect()
+        let more = [self.invitation.clone()];
+        person.into_iter().chain(pairs.into_iter().flatten()).chain(more).collect()
     }
 }
 

@@ -9,6 +9,7 @@ mod email_links;
 mod environment;
 mod handshake;
 mod input;
+pub(crate) mod invitations;
 mod jwks;
 pub(crate) mod links;
 mod lock_out;

@@ -15,6 +15,7 @@ mod environment;
 mod error;
 mod handshake;
 mod instance;
+mod invitation;
 mod jwks;
 mod listed_identifier;
 mod message_template;
@@ -47,6 +48,7 @@ pub use environment::{
 pub use error::{ErrorBody, ErrorResponse};
 pub use handshake::ClientHandshake;
 pub use instance::InstanceSettings;
+pub use invitation::{Invitation, InvitationBatch};
 pub use jwks::{Jwk, Jwks};
 pub use listed_identifier::{AllowlistIdentifier, BlocklistIdentifier};
 pub use message_template::{EmailPreview, EmailTemplate, Shipped, SmsTemplate};

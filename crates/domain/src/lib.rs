@@ -15,6 +15,7 @@ pub mod event;
 pub mod event_pattern;
 pub mod id;
 pub mod identifier;
+pub mod invitation;
 pub mod key;
 pub mod listed;
 pub mod message;

@@ -23,6 +23,7 @@ pub mod health;
 pub mod idempotency;
 pub mod identifier_lists;
 pub mod images;
+pub mod invitations;
 pub mod jobs;
 pub mod mail;
 pub mod me;
@@ -53,6 +54,7 @@ pub use engine::{Engine, EngineSettings, Parts, Shared};
 pub use keys::Jwks;
 pub use storage::Error as StorageError;
 pub use storage::{
-    passkeys::Filter as PasskeyFilter, passkeys::Key as PasskeyKey, sessions::Filter as SessionFilter,
-    sessions::Key as SessionKey, users::Filter as UserFilter, users::Key as UserKey,
+    invitations::Filter as InvitationFilter, invitations::Key as InvitationKey, passkeys::Filter as PasskeyFilter,
+    passkeys::Key as PasskeyKey, sessions::Filter as SessionFilter, sessions::Key as SessionKey,
+    users::Filter as UserFilter, users::Key as UserKey,
 };

@@ -42,6 +42,8 @@ pub struct EnvironmentKeys {
     pub code: MacKey,
     /// Hashes backup codes: forty bits need a key as well.
     pub backup_code: MacKey,
+    /// Makes the tickets of invitations, the same at every reading.
+    pub invitation: MacKey,
 }
 
 /// Loads the keys of an environment.
@@ -58,11 +60,11 @@ pub async fn load(conn: &mut Conn, master: &dyn WrapKey, env: EnvironmentId) -> 
 impl EnvironmentKeys {
     fn new(environment: String, data_keys: Vec<DataKey>, rows: &[SigningKey]) -> Result<Self, KeysError> {
         let newest = data_keys.first().ok_or(KeysError::NoDataKey)?;
-        // Derived from the oldest key: cursors and codes in flight outlive a change of the data key, backup codes any
-        // number of changes.
+        // Derived from the oldest key: cursors and codes in flight outlive a change of the data key, backup codes and
+        // invitations any number of changes.
         let root = data_keys.last().unwrap_or(newest);
         let (cursor, code) = (root.derive_mac("list-cursor"), root.derive_mac("challenge-code"));
-        let backup_code = root.derive_mac("backup-code");
+        let (backup_code, invitation) = (root.derive_mac("backup-code"), root.derive_mac("invitation-ticket"));
         let mut keys = Self {
             environment,
             signers: HashMap::new(),
@@ -71,6 +73,7 @@ impl EnvironmentKeys {
             cursor,
             code,
             backup_code,
+            invitation,
             data_keys,
         };
         for row in rows {

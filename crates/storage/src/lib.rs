@@ -16,6 +16,7 @@ pub mod events;
 pub mod failures;
 pub mod form;
 pub mod idempotency;
+pub mod invitations;
 pub mod jobs;
 pub mod leases;
 pub mod listed_identifiers;

@@ -7,8 +7,9 @@ use actix_web::{FromRequest, HttpRequest};
 use domain::code::{self, Code};
 use domain::message::{EmailSlug, SmsSlug};
 use domain::{
-    ActorTokenId, AllowlistIdentifierId, ApiKeyId, BlocklistIdentifierId, ChallengeId, ClientId, EmailAddressId, Kind,
-    PasskeyId, PhoneNumberId, RedirectUrlId, SessionId, SignInId, SignInTokenId, SignUpId, Surface, UserId,
+    ActorTokenId, AllowlistIdentifierId, ApiKeyId, BlocklistIdentifierId, ChallengeId, ClientId, EmailAddressId,
+    InvitationId, Kind, PasskeyId, PhoneNumberId, RedirectUrlId, SessionId, SignInId, SignInTokenId, SignUpId, Surface,
+    UserId,
 };
 use futures_util::future::LocalBoxFuture;
 use std::str::FromStr;
@@ -52,6 +53,7 @@ path_ids! {
     AllowlistIdentifierId "identifier_id" ALLOWLIST_IDENTIFIER_NOT_FOUND;
     BlocklistIdentifierId "identifier_id" BLOCKLIST_IDENTIFIER_NOT_FOUND;
     RedirectUrlId "redirect_url_id" REDIRECT_URL_NOT_FOUND;
+    InvitationId "invitation_id" INVITATION_NOT_FOUND;
 }
 
 macro_rules! path_names {

@@ -4,6 +4,7 @@ mod codes;
 mod emails;
 mod identifier_lists;
 mod instance;
+mod invitations;
 mod message_templates;
 mod passkeys;
 mod phone_numbers;
@@ -11,6 +12,7 @@ mod redirect_urls;
 mod sessions;
 mod tickets;
 mod user_bodies;
+mod user_lists;
 mod users;
 
 use utoipa_actix_web::service_config::ServiceConfig;
@@ -22,6 +24,8 @@ pub fn routes(app: &mut ServiceConfig<'_>) {
         .configure(phone_numbers::routes)
         .configure(sessions::routes)
         .configure(tickets::routes)
+        .configure(invitations::routes)
+        .configure(user_lists::routes)
         .configure(passkeys::routes)
         .configure(instance::routes)
         .configure(identifier_lists::routes)
