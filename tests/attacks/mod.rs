@@ -10,6 +10,7 @@ mod enumeration;
 mod exhaustion;
 mod guessing;
 mod images;
+mod invitations;
 mod keys;
 mod link_abuse;
 mod links;

@@ -6,6 +6,7 @@ mod events;
 mod idempotency;
 mod input;
 mod instance;
+mod invitations;
 mod jwt_templates;
 mod keys;
 mod lists;

@@ -18,6 +18,7 @@ pub(super) struct Objects {
     session_challenge: String,
     sign_in_token: String,
     actor_token: String,
+    invitation: String,
     passkey: (String, String),
     allowed: String,
     blocked: String,
@@ -68,6 +69,8 @@ pub(super) async fn objects(app: &TestApp, env: &TestEnvironment, name: &str) ->
     let ticket = bapi.post("/v1/sign-in-tokens", json!({ "user_id": person.id() })).await.has_status(201).str("/id");
     let wanted = json!({ "user_id": person.id(), "actor": { "sub": "operator" } });
     let actor_token = bapi.post("/v1/actor-tokens", wanted).await.has_status(201).str("/id");
+    let wanted = json!({ "email_address": format!("{name}.invited@example.com") });
+    let invitation = bapi.post("/v1/invitations", wanted).await.has_status(201).str("/id");
 
     let listed = json!({ "identifier": format!("{name}@listed.example") });
     let allowed = bapi.post("/v1/allowlist-identifiers", listed.clone()).await.has_status(201).str("/id");
@@ -99,6 +102,7 @@ pub(super) async fn objects(app: &TestApp, env: &TestEnvironment, name: &str) ->
         session_challenge,
         sign_in_token: ticket,
         actor_token,
+        invitation,
         passkey: (passkey, registration),
         allowed,
         blocked,
@@ -141,10 +145,12 @@ impl Objects {
             "audit_id" => &self.event.replace("evt_", "audit_"),
             "endpoint_id" => &self.webhook.0,
             "delivery_id" => &self.webhook.1,
+            "invitation_id" => &self.invitation,
             "sms_template_slug" | "slug" => "verification_code",
             "jwt_template_id" => &self.jwt_template,
             // A name within the environment, not an object.
             "template_name" | "name" => "any",
+            "provider" => "google",
             "image" => "nobodys0picture0of0all.png",
             _ => panic!("{template}: no object for `{name}` in the catalogue of tests/contract"),
         };
@@ -200,6 +206,7 @@ impl Objects {
             "strategy" => json!("email_code"),
             "code" => json!("000000"),
             "actor" => json!({ "sub": "operator" }),
+            "invitations" => json!([{ "email_address": "yet.another@example.com" }]),
             "organization_id" => json!(null),
             "__authn_ticket" => json!("tkt_of_nobody"),
             "__authn_confirm" => json!("no"),
@@ -220,7 +227,7 @@ impl Objects {
         let person = [self.person.id().to_owned(), self.person.session.clone(), self.person.user.email_id.clone()];
         let pairs = [&self.email, &self.phone, &self.sign_in, &self.sign_up, &self.passkey, &self.webhook]
             .map(|(id, challenge)| [id.clone(), challenge.clone()]);
-        let alone = [self.jwt_template.clone()];
+        let alone = [self.jwt_template.clone(), self.invitation.clone()];
         person.into_iter().chain(alone).chain(pairs.into_iter().flatten()).collect()
     }
 }

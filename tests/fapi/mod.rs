@@ -9,6 +9,7 @@ mod email_links;
 mod environment;
 mod handshake;
 mod input;
+pub(crate) mod invitations;
 mod jwks;
 mod jwt_templates;
 pub(crate) mod links;

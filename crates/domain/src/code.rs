@@ -141,6 +141,10 @@ codes! {
     SIGN_IN_TOKEN_NOT_FOUND "sign_in_token_not_found" "No such sign-in token." "This sign-in token does not exist.";
     ACTOR_TOKEN_NOT_FOUND "actor_token_not_found" "No such actor token." "This actor token does not exist.";
     TICKET_ALREADY_USED "ticket_already_used" "The token was used already." "This token was used already.";
+    INVITATION_NOT_FOUND "invitation_not_found" "No such invitation." "This invitation does not exist.";
+    INVITATION_ALREADY_ACCEPTED "invitation_already_accepted" "The invitation was accepted already." "This invitation was accepted already.";
+    INVITATION_FOR_EXISTING_USER "invitation_for_existing_user" "Somebody has this address already; `ignore_existing` invites them all the same." "Somebody with this address has an account already.";
+    BULK_INVITATION_FAILED "bulk_invitation_failed" "A batch has 1 to 500 invitations." "These are too many invitations at once, or none.";
     SMS_TEMPLATE_NOT_FOUND "sms_template_not_found" "No SMS template has this slug." "This template does not exist.";
     EMAIL_TEMPLATE_NOT_FOUND "email_template_not_found" "No e-mail template has this slug." "This template does not exist.";
     ALLOWLIST_IDENTIFIER_NOT_FOUND "allowlist_identifier_not_found" "No such identifier on the allow list." "This identifier is not on the list.";

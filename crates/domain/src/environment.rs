@@ -136,6 +136,20 @@ impl Environment {
         self.settings.paths.sign_in_url.clone().unwrap_or_else(own)
     }
 
+    /// The address that carries a ticket on to the application's page for `status`; without a ticket it leads there with
+    /// empty hands.
+    pub fn ticket_link(&self, ticket: Option<&str>, status: &str, redirect_url: Option<&str>) -> String {
+        let mut query = url::form_urlencoded::Serializer::new(String::new());
+        if let Some(ticket) = ticket {
+            query.append_pair("__authn_ticket", ticket);
+        }
+        query.append_pair("__authn_status", status);
+        if let Some(target) = redirect_url {
+            query.append_pair("redirect_url", target);
+        }
+        format!("{}/v1/client/handshake?{}", self.issuer, query.finish())
+    }
+
     /// Whether cookies must travel over TLS only.
     pub fn is_secure(&self) -> bool {
         self.issuer.starts_with("https://")

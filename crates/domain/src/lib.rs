@@ -16,6 +16,7 @@ pub mod event;
 pub mod event_pattern;
 pub mod id;
 pub mod identifier;
+pub mod invitation;
 pub mod jwt_template;
 pub mod key;
 pub mod listed;

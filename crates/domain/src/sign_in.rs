@@ -2,7 +2,7 @@
 
 use crate::challenge::{Challenge, LIFETIME, may_be_open};
 use crate::code::{self, Code};
-use crate::id::{ChallengeId, ClientId, PhoneNumberId, SessionId, SignInId, UserId};
+use crate::id::{ChallengeId, ClientId, InvitationId, PhoneNumberId, SessionId, SignInId, UserId};
 use crate::identifier::Identifier;
 use crate::settings::Settings;
 use crate::strategy::Strategy;
@@ -90,6 +90,8 @@ pub struct SignIn {
     pub user_id: Option<UserId>,
     /// The first factor, once proven. A transferable attempt without one was only declared.
     pub first: Option<FirstProof>,
+    /// The invitation that brought somebody here, while it is not spent.
+    pub invitation_id: Option<InvitationId>,
     /// The challenge that is open.
     pub current_challenge_id: Option<ChallengeId>,
     /// What came of it.
@@ -136,6 +138,7 @@ impl SignIn {
             identifier,
             user_id: None,
             first: None,
+            invitation_id: None,
             current_challenge_id: None,
             created_session_id: None,
             abandon_at: now + hours(24),

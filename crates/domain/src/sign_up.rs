@@ -3,7 +3,7 @@
 use crate::challenge::{Challenge, may_be_open};
 use crate::code::{self, Code};
 use crate::email::Email;
-use crate::id::{ChallengeId, ClientId, SessionId, SignUpId, UserId};
+use crate::id::{ChallengeId, ClientId, InvitationId, SessionId, SignUpId, UserId};
 use crate::phone::Phone;
 use crate::settings::{AttributeSetting, Settings};
 use crate::strategy::Strategy;
@@ -77,6 +77,8 @@ pub struct SignUp {
     pub password_digest: Option<PasswordDigest>,
     /// The person's own data.
     pub unsafe_metadata: Metadata,
+    /// The invitation that brought somebody here; the sign-up's end spends it.
+    pub invitation_id: Option<InvitationId>,
     /// The challenge that is open.
     pub current_challenge_id: Option<ChallengeId>,
     /// What came of it.
@@ -166,6 +168,7 @@ impl SignUp {
             last_name: None,
             password_digest: None,
             unsafe_metadata: Metadata::new(),
+            invitation_id: None,
             current_challenge_id: None,
             created_session_id: None,
             created_user_id: None,
@@ -222,10 +225,12 @@ impl SignUp {
         required_fields(settings).into_iter().filter(|f| !self.has(f)).collect()
     }
 
-    /// Supplied attributes that must still be proven. With enumeration protection an address always must.
+    /// Supplied attributes that must still be proven. With enumeration protection an address always must, and so must
+    /// one that was invited: an invitation is for whoever reads its mailbox.
     pub fn unverified_fields(&self, settings: &Settings) -> Vec<&'static str> {
         let must = settings.attribute_settings.email_address.verify_at_sign_up
-            || settings.attack_protection.enumeration_protection;
+            || settings.attack_protection.enumeration_protection
+            || self.invitation_id.is_some();
         let mut fields = Vec::new();
         if self.email_address.is_some() && !self.email_verified && must {
             fields.push("email_address");
@@ -275,11 +280,17 @@ impl SignUp {
         self.status_at(now) == SignUpStatus::MissingRequirements && self.email_verified && self.is_ready(settings)
     }
 
-    /// Stages another address; a proof of the old one is worth nothing for it.
+    /// Whether somebody vouches for whoever signs up with this address: none is the one that is staged.
+    pub fn is_vouched_for(&self, email: Option<&Email>) -> bool {
+        self.invitation_id.is_some() && email.is_none_or(|email| self.email_address.as_ref() == Some(email))
+    }
+
+    /// Stages another address; a proof of the old one is worth nothing for it, and neither is its invitation.
     pub fn stage_email(&mut self, email: Email) {
         if self.email_address.as_ref() != Some(&email) {
             self.email_verified = false;
             self.current_challenge_id = None;
+            self.invitation_id = None;
         }
         self.email_address = Some(email);
     }

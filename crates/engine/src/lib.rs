@@ -24,6 +24,7 @@ pub mod health;
 pub mod idempotency;
 pub mod identifier_lists;
 pub mod images;
+pub mod invitations;
 pub mod jobs;
 pub mod jwt_templates;
 pub mod mail;
@@ -57,8 +58,8 @@ pub use engine::{Engine, EngineSettings, Parts, Shared};
 pub use keys::Jwks;
 pub use storage::Error as StorageError;
 pub use storage::{
-    audit::AuditFilter, jwt_templates::Key as JwtTemplateKey, passkeys::Filter as PasskeyFilter,
-    passkeys::Key as PasskeyKey, sessions::Filter as SessionFilter, sessions::Key as SessionKey,
-    users::Filter as UserFilter, users::Key as UserKey, webhook_deliveries::Filter as DeliveryFilter,
-    webhook_deliveries::Key as DeliveryKey, webhooks::Key as WebhookKey,
+    audit::AuditFilter, invitations::Filter as InvitationFilter, invitations::Key as InvitationKey,
+    jwt_templates::Key as JwtTemplateKey, passkeys::Filter as PasskeyFilter, passkeys::Key as PasskeyKey,
+    sessions::Filter as SessionFilter, sessions::Key as SessionKey, users::Filter as UserFilter, users::Key as UserKey,
+    webhook_deliveries::Filter as DeliveryFilter, webhook_deliveries::Key as DeliveryKey, webhooks::Key as WebhookKey,
 };

@@ -370,8 +370,8 @@ pub(crate) async fn take_over(
     save(tx, cx, settings, person).await
 }
 
-/// Ends what was begun with what somebody knew or had until now: tickets, and sign-ins that wait for their second
-/// step. The step of every change of a password and of every taking over.
+/// Ends what was begun with what somebody knew or had until now: tickets, what mailed invitations prove, and sign-ins
+/// that wait for their second step. The step of every change of a password and of every taking over.
 pub(crate) async fn end_open_proofs(
     tx: &mut Tx<'_>,
     cx: &Context,
@@ -379,6 +379,7 @@ pub(crate) async fn end_open_proofs(
     but: Option<domain::SignInId>,
 ) -> Result<(), StorageError> {
     storage::sign_ins::abandon_of_user(tx, cx.env, user, but, cx.now).await?;
+    storage::invitations::forget_mailed(tx, cx.env, user).await?;
     storage::tickets::revoke_all(tx, cx.env, user, cx.now).await
 }
 

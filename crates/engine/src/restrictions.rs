@@ -43,10 +43,16 @@ pub(crate) enum Voucher {
     /// Nobody: a stranger signs up.
     Nobody,
     /// An invitation, whose ticket was shown: it opens closed doors, and is worth nothing against the block list.
-    #[expect(dead_code, reason = "invitations are redeemed with it")]
     Invitation,
     /// The account that they are in already, to which they add something.
     Account,
+}
+
+impl Voucher {
+    /// Who speaks for whoever signs up.
+    pub(crate) fn of(sign_up: &SignUp) -> Self {
+        if sign_up.invitation_id.is_some() { Self::Invitation } else { Self::Nobody }
+    }
 }
 
 /// Why an identifier may not become somebody's; each names the parameter that is meant.

@@ -3,6 +3,7 @@
 mod advance;
 mod code;
 mod create;
+mod invited;
 mod link;
 mod new_password;
 mod passkey;

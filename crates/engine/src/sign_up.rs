@@ -3,6 +3,7 @@
 mod complete;
 mod link;
 mod phone;
+mod ticket;
 mod transfer;
 mod verify;
 
@@ -78,6 +79,9 @@ pub enum SignUpError {
     /// The ticket is worth nothing.
     #[error("the ticket is not valid")]
     Ticket,
+    /// The ticket is past its time.
+    #[error("the ticket is past its time")]
+    TicketExpired,
     /// A test address, where those are refused.
     #[error(transparent)]
     Test(#[from] TestRefused),
@@ -131,6 +135,7 @@ impl Refusal for SignUpError {
             Self::Redirect => Kind::Invalid.code(codes::REDIRECT_URL_NOT_ALLOWED).param("redirect_url"),
             Self::NoTransfer => Kind::Invalid.code(codes::TRANSFER_NOT_SUPPORTED).param("transfer"),
             Self::Ticket => Kind::Invalid.code(codes::TICKET_INVALID).param("ticket"),
+            Self::TicketExpired => Kind::Invalid.code(codes::TICKET_EXPIRED).param("ticket"),
             Self::Test(_) => Kind::Invalid.code(codes::TEST_IDENTIFIER_FORBIDDEN).param("email_address"),
             Self::Wrong(wrong) => wrong.verdict(),
             Self::Password(error @ (PasswordError::Policy | PasswordError::Breached)) => {
@@ -172,7 +177,7 @@ pub struct Fields {
     /// Whether the terms are accepted.
     pub legal_accepted: Option<bool>,
     /// Ticket of an invitation.
-    pub ticket: Option<String>,
+    pub ticket: Option<Secret<String>>,
     /// Goes on with a sign-in.
     pub transfer: bool,
 }
@@ -241,10 +246,10 @@ pub async fn create(
     env: &Environment,
     client: ClientId,
     _: Cleared,
-    fields: Fields,
+    mut fields: Fields,
 ) -> Result<Moved, SignUpError> {
-    if fields.ticket.is_some() {
-        return Err(SignUpError::Ticket);
+    if let Some(ticket) = fields.ticket.take() {
+        return ticket::create(engine, cx, client, ticket, fields).await;
     }
     if fields.transfer {
         return transfer::create(engine, cx, client).await;
@@ -260,10 +265,7 @@ pub async fn create(
                 if staged.is_empty() {
                     return Ok(Moved { sign_up: open, challenge: None, begun: None });
                 }
-                let mut open =
-                    storage::sign_ups::lock(tx, cx.env, client.id, open.id).await?.ok_or(SignUpError::NotFound)?;
-                open.abandon(cx.now);
-                storage::sign_ups::save(tx, cx.env, &open).await?;
+                abandon(tx, cx, open).await?;
             }
             if tenant.env.settings.require_legal_accepted && staged.legal_accepted != Some(true) {
                 return Err(SignUpError::Legal);
@@ -275,6 +277,14 @@ pub async fn create(
             Ok(Moved { sign_up, challenge: None, begun })
         })
         .await
+}
+
+/// Lets an open sign-up give way to another.
+async fn abandon(tx: &mut Tx<'_>, cx: &Context, open: SignUp) -> Result<(), SignUpError> {
+    let held = storage::sign_ups::lock(tx, cx.env, open.client_id, open.id).await?;
+    let mut open = held.ok_or(SignUpError::NotFound)?;
+    open.abandon(cx.now);
+    Ok(storage::sign_ups::save(tx, cx.env, &open).await?)
 }
 
 /// Adds to a sign-up; a later value overwrites an earlier one.
@@ -364,8 +374,10 @@ async fn stage(
             email: fields.email_address.as_ref().or(known.email),
             phone: phone_number.as_ref().or(known.phone),
         };
+        let is_vouched_for = before.is_some_and(|sign_up| sign_up.is_vouched_for(fields.email_address.as_ref()));
+        let voucher = if is_vouched_for { Voucher::Invitation } else { Voucher::Nobody };
         // Said as early as it is known, before a hash is spent on it.
-        let refused = restrictions::refused(&mut *engine.read().await?, env, wanted, Voucher::Nobody).await?;
+        let refused = restrictions::refused(&mut *engine.read().await?, env, wanted, voucher).await?;
         if let Some(refused) = refused {
             return Err(refused.into());
         }
@@ -421,7 +433,8 @@ async fn apply(
         if another {
             storage::challenges::supersede(tx, cx.env, &Parent::SignUp(sign_up.id), cx.now).await?;
         }
-        let telling = !settings.attack_protection.enumeration_protection;
+        // Whoever has proven the address may hear that it has an account.
+        let telling = !settings.attack_protection.enumeration_protection || sign_up.email_verified;
         sign_up.status = if telling && people::holder(tx, &tenant.env, email).await?.is_some() {
             SignUpStatus::Transferable
         } else {

@@ -123,6 +123,10 @@ async fn sweep(engine: &Engine, cx: &Context) -> Result<(), Error> {
     })
     .await?;
     in_batches(engine, cx, BATCH, async |tx: &mut Tx<'_>, cx: &Context| {
+        storage::invitations::stamp_expired(tx, cx.env, cx.now, BATCH).await
+    })
+    .await?;
+    in_batches(engine, cx, BATCH, async |tx: &mut Tx<'_>, cx: &Context| {
         storage::retention::sessions(tx, cx.env, cx.now - SESSIONS_KEPT, BATCH).await
     })
     .await?;

@@ -44,6 +44,8 @@ pub struct EnvironmentKeys {
     pub audit_anchor: MacKey,
     /// Hashes backup codes: forty bits need a key as well.
     pub backup_code: MacKey,
+    /// Makes the tickets of invitations, the same at every reading.
+    pub invitation: MacKey,
 }
 
 /// Loads the keys of an environment.
@@ -60,11 +62,11 @@ pub async fn load(conn: &mut Conn, master: &dyn WrapKey, env: EnvironmentId) -> 
 impl EnvironmentKeys {
     fn new(environment: String, data_keys: Vec<DataKey>, rows: &[SigningKey]) -> Result<Self, KeysError> {
         let newest = data_keys.first().ok_or(KeysError::NoDataKey)?;
-        // Derived from the oldest key: cursors and codes in flight outlive a change of the data key, backup codes any
-        // number of changes.
+        // Derived from the oldest key: cursors and codes in flight outlive a change of the data key, backup codes and
+        // invitations any number of changes.
         let root = data_keys.last().unwrap_or(newest);
         let (cursor, code) = (root.derive_mac("list-cursor"), root.derive_mac("challenge-code"));
-        let backup_code = root.derive_mac("backup-code");
+        let (backup_code, invitation) = (root.derive_mac("backup-code"), root.derive_mac("invitation-ticket"));
         let audit_anchor = root.derive_mac("audit-anchor");
         let mut keys = Self {
             environment,
@@ -75,6 +77,7 @@ impl EnvironmentKeys {
             code,
             backup_code,
             audit_anchor,
+            invitation,
             data_keys,
         };
         for row in rows {

@@ -17,6 +17,7 @@ pub mod events;
 pub mod failures;
 pub mod form;
 pub mod idempotency;
+pub mod invitations;
 pub mod jobs;
 pub mod jwt_templates;
 pub mod leases;

@@ -170,6 +170,7 @@ diesel::table! {
         first_factor -> Nullable<Text>,
         first_factor_at -> Nullable<BigInt>,
         first_factor_number -> Nullable<Text>,
+        invitation_id -> Nullable<Text>,
         current_challenge_id -> Nullable<Text>,
         created_session_id -> Nullable<Text>,
         abandon_at -> BigInt,
@@ -197,6 +198,7 @@ diesel::table! {
         last_name -> Nullable<Text>,
         password_digest -> Nullable<Text>,
         unsafe_metadata -> Json,
+        invitation_id -> Nullable<Text>,
         current_challenge_id -> Nullable<Text>,
         created_session_id -> Nullable<Text>,
         created_user_id -> Nullable<Text>,
@@ -299,6 +301,27 @@ diesel::table! {
         session_max_seconds -> Nullable<BigInt>,
         status -> Text,
         expires_at -> BigInt,
+        created_at -> BigInt,
+        updated_at -> BigInt,
+    }
+}
+diesel::table! {
+    use diesel::sql_types::*;
+    use super::Json;
+    invitations (environment_id, id) {
+        environment_id -> Text,
+        id -> Text,
+        email_address -> Text,
+        canonical -> Text,
+        redirect_url -> Nullable<Text>,
+        public_metadata -> Json,
+        status -> Text,
+        for_existing -> Bool,
+        generation -> BigInt,
+        link_hash -> Binary,
+        mail_hash -> Nullable<Binary>,
+        expires_at -> Nullable<BigInt>,
+        user_id -> Nullable<Text>,
         created_at -> BigInt,
         updated_at -> BigInt,
     }

@@ -158,6 +158,42 @@ impl Form {
         Given { form: self, name, seen }
     }
 
+    /// A list of closed objects, each read alike; the problems of one carry its path and its `index`. A list of another
+    /// length is refused with `out_of_range`.
+    pub fn rows<T>(
+        &mut self,
+        name: &'static str,
+        range: RangeInclusive<usize>,
+        out_of_range: Code,
+        mut read: impl FnMut(&mut Self) -> Option<T>,
+    ) -> Given<'_, Vec<T>> {
+        let seen = match self.object.remove(name) {
+            None => Ok(Presence::Absent),
+            Some(Value::Null) => Ok(Presence::Null),
+            Some(Value::Array(items)) if !range.contains(&items.len()) => Err(out_of_range),
+            Some(Value::Array(items)) => {
+                let (wanted, mut rows) = (items.len(), Vec::with_capacity(items.len()));
+                for (i, item) in items.into_iter().enumerate() {
+                    let path = format!("{}{name}.{i}", self.prefix);
+                    let Value::Object(object) = item else {
+                        let problem = Problem::of_param(Kind::Invalid, code::PARAM_FORMAT_INVALID, path);
+                        self.problem(problem.with("index", i));
+                        continue;
+                    };
+                    let mut inner = Self { object, prefix: format!("{path}."), problems: Vec::new() };
+                    rows.extend(read(&mut inner));
+                    inner.refuse_the_rest();
+                    for problem in inner.problems {
+                        self.problem(problem.with("index", i));
+                    }
+                }
+                Ok(if rows.len() == wanted { Presence::Value(rows) } else { Presence::Told })
+            }
+            Some(_) => Err(code::PARAM_FORMAT_INVALID),
+        };
+        Given { form: self, name, seen }
+    }
+
     /// Whether the object has the field, null or not.
     pub fn has(&self, name: &str) -> bool {
         self.object.contains_key(name)

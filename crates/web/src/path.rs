@@ -9,8 +9,8 @@ use domain::jwt_template::{BadName, TemplateName};
 use domain::message::{EmailSlug, SmsSlug};
 use domain::{
     ActorTokenId, AllowlistIdentifierId, ApiKeyId, AuditEntryId, BlocklistIdentifierId, ChallengeId, ClientId,
-    EmailAddressId, EventId, JwtTemplateId, Kind, PasskeyId, PhoneNumberId, RedirectUrlId, SessionId, SignInId,
-    SignInTokenId, SignUpId, Surface, UserId, WebhookDeliveryId, WebhookEndpointId,
+    EmailAddressId, EventId, InvitationId, JwtTemplateId, Kind, PasskeyId, PhoneNumberId, RedirectUrlId, SessionId,
+    SignInId, SignInTokenId, SignUpId, Surface, UserId, WebhookDeliveryId, WebhookEndpointId,
 };
 use futures_util::future::LocalBoxFuture;
 use std::str::FromStr;
@@ -59,6 +59,7 @@ path_ids! {
     WebhookEndpointId "endpoint_id" WEBHOOK_ENDPOINT_NOT_FOUND;
     WebhookDeliveryId "delivery_id" WEBHOOK_DELIVERY_NOT_FOUND;
     JwtTemplateId "jwt_template_id" JWT_TEMPLATE_NOT_FOUND;
+    InvitationId "invitation_id" INVITATION_NOT_FOUND;
 }
 
 macro_rules! path_names {

@@ -6,6 +6,7 @@ mod emails;
 mod events;
 mod identifier_lists;
 mod instance;
+mod invitations;
 mod jwt_templates;
 mod message_templates;
 mod passkeys;
@@ -14,6 +15,7 @@ mod redirect_urls;
 mod sessions;
 mod tickets;
 mod user_bodies;
+mod user_lists;
 mod users;
 mod webhooks;
 
@@ -26,6 +28,8 @@ pub fn routes(app: &mut ServiceConfig) {
         .configure(phone_numbers::routes)
         .configure(sessions::routes)
         .configure(tickets::routes)
+        .configure(invitations::routes)
+        .configure(user_lists::routes)
         .configure(passkeys::routes)
         .configure(instance::routes)
         .configure(identifier_lists::routes)

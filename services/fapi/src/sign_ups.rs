@@ -104,8 +104,9 @@ pub(crate) struct CreateSignUp {
     /// Where a link lands.
     #[expect(dead_code, reason = "documented and checked; no strategy of this release reads it")]
     redirect_url: Option<String>,
-    /// The ticket of an invitation.
-    ticket: Option<String>,
+    /// The ticket of an invitation: it says which address signs up.
+    #[schema(value_type = Option<String>)]
+    ticket: Option<Secret<String>>,
     /// Goes on with a sign-in of this client.
     transfer: Option<bool>,
     /// The captcha's proof.
@@ -121,7 +122,7 @@ impl FromForm for CreateSignUp {
     fn from_form(form: &mut Form) -> Option<Self> {
         let fields = UpdateSignUp::from_form(form);
         let redirect_url = form.text("redirect_url", 2048).optional();
-        let ticket = form.text("ticket", 512).optional();
+        let ticket = form.secret("ticket").optional();
         let transfer = form.boolean("transfer").optional();
         let captcha_token = form.text("captcha_token", 8192).optional();
         let captcha_widget_type = form.text("captcha_widget_type", 16).optional();

@@ -2,6 +2,7 @@
 
 use super::SignInError;
 use crate::guesses::{self, Purpose};
+use crate::invitations;
 use crate::sessions::{self, Begun};
 use domain::client::Client;
 use domain::environment::Environment;
@@ -142,6 +143,10 @@ async fn finish(
         person.user.updated_at = cx.now;
         let identity = guesses::identity(Some(person.user.id), "");
         guesses::succeed(tx, cx, &identity, Purpose::Password).await?;
+    }
+    // Whoever came by an invitation that proved nothing has proven enough by now to accept it.
+    if let Some(id) = sign_in.invitation_id.take() {
+        invitations::accept_by_owner(tx, cx, env, id, person).await?;
     }
     let factors = Factors { first: first.strategy, first_at: first.at, second_at: second.map(|_| cx.now), second };
     let begun = sessions::begin(tx, cx, &env.settings, client, person, factors).await?;

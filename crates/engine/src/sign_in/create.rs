@@ -113,7 +113,11 @@ pub(super) async fn abandon_open(tx: &mut storage::Tx<'_>, cx: &Context, client:
 }
 
 /// Where nobody is known and that may be said, the attempt is for a sign-up.
-async fn begin_status(tx: &mut storage::Tx<'_>, env: &Environment, sign_in: &mut SignIn) -> Result<(), SignInError> {
+pub(super) async fn begin_status(
+    tx: &mut storage::Tx<'_>,
+    env: &Environment,
+    sign_in: &mut SignIn,
+) -> Result<(), SignInError> {
     let Some(identifier) = &sign_in.identifier else { return Ok(()) };
     let telling =
         !env.settings.attack_protection.enumeration_protection && env.settings.sign_up_mode() != SignUpMode::Waitlist;

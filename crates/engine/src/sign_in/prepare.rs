@@ -140,7 +140,8 @@ async fn by_mail(
         // known or not: the work is the same.
         let stranger = match Email::parse(&identifier.shown) {
             Ok(email) => {
-                let refused = restrictions::refused(tx, env, Wanted::email(&email), Voucher::Nobody).await?;
+                let voucher = if sign_in.invitation_id.is_some() { Voucher::Invitation } else { Voucher::Nobody };
+                let refused = restrictions::refused(tx, env, Wanted::email(&email), voucher).await?;
                 Some(email).filter(|_| refused.is_none())
             }
             Err(_) => None,

@@ -1,7 +1,8 @@
-//! Sign-in by a ticket that a backend handed out. The UPDATE that spends it stands in the transaction of the whole
+//! Sign-in by a ticket that a backend handed out, or by that of an invitation. The UPDATE that spends it stands in the transaction of the whole
 //! call: of all who try at once one gets in, and whoever fails later leaves the ticket as it was.
 
-use super::{Moved, SignInError, advance};
+use super::{Moved, SignInError, advance, invited};
+use crate::invitations::{self, NotInvited, Redeemed};
 use crate::sessions::{self, Begun};
 use crate::tenancy::{self, Tenant};
 use crate::{Engine, challenges};
@@ -27,8 +28,12 @@ pub(super) async fn create(
     engine
         .write(cx, async move |tx, cx| {
             let mut client = storage::clients::lock(tx, cx.env, client).await?.ok_or(SignInError::NoClient)?;
-            let (ticket, person) = find(tx, cx, &ticket).await?;
+            let shown = find(tx, cx, &ticket).await?;
             super::create::abandon_open(tx, cx, client.id).await?;
+            let (ticket, person) = match shown {
+                Shown::Token(ticket, person) => (ticket, *person),
+                Shown::Invitation(by) => return invited::create(tx, cx, &tenant, &mut client, *by).await,
+            };
             let mut sign_in = SignIn::begin(cx.id(), client.id, None, cx.now);
             storage::sign_ins::insert(tx, cx.env, &sign_in).await?;
             let about = (Parent::SignIn(sign_in.id), Step::First, Strategy::Ticket);
@@ -58,34 +63,56 @@ pub(super) async fn answer(
                 return Ok(Err(SignInError::Wrong(over.into())));
             }
             super::awaits_first_factor(&sign_in, cx.now)?;
-            let found = find(tx, cx, &ticket).await;
-            let (ticket, person) = match found {
-                Ok(found) => found,
-                Err(SignInError::Storage(error)) => return Err(error.into()),
-                Err(refused) => {
-                    // A ceremony has one try; the transaction commits.
-                    challenge.count_attempt(cx.now);
-                    challenge.refuse(domain::code::TICKET_INVALID, cx.now);
-                    storage::challenges::save(tx, cx.env, &challenge).await?;
-                    return Ok(Err(refused));
+            let refused = match find(tx, cx, &ticket).await {
+                Ok(Shown::Token(ticket, person)) => {
+                    let moved = redeem(tx, cx, &tenant, &mut client, &mut sign_in, challenge, ticket, *person).await;
+                    return moved.map(Ok);
                 }
+                Ok(Shown::Invitation(by)) => match invited::owner(tx, cx, &tenant.env, &by).await? {
+                    Some(owner) => {
+                        let moved = invited::prove(tx, cx, &tenant, &mut client, &mut sign_in, challenge, owner).await;
+                        return moved.map(Ok);
+                    }
+                    // It proves nothing of anybody here.
+                    None => SignInError::Ticket,
+                },
+                Err(SignInError::Storage(error)) => return Err(error.into()),
+                Err(refused) => refused,
             };
-            redeem(tx, cx, &tenant, &mut client, &mut sign_in, challenge, ticket, person).await.map(Ok)
+            // A ceremony has one try; the transaction commits.
+            challenge.count_attempt(cx.now);
+            challenge.refuse(domain::code::TICKET_INVALID, cx.now);
+            storage::challenges::save(tx, cx.env, &challenge).await?;
+            Ok(Err(refused))
         })
         .await?
 }
 
-/// The ticket that a secret names, and its person, whose row is held.
-async fn find(tx: &mut Tx<'_>, cx: &Context, secret: &Secret<String>) -> Result<(Ticket, Person), SignInError> {
+/// What a ticket is of.
+enum Shown {
+    /// A token of a backend, and its person, whose row is held.
+    Token(Ticket, Box<Person>),
+    /// An invitation.
+    Invitation(Box<Redeemed>),
+}
+
+/// What a secret is the ticket of.
+async fn find(tx: &mut Tx<'_>, cx: &Context, secret: &Secret<String>) -> Result<Shown, SignInError> {
     let hash = TokenHash::of_str(secret.expose());
-    let ticket = storage::tickets::by_hash(tx, cx.env, &hash).await?.ok_or(SignInError::Ticket)?;
+    let Some(ticket) = storage::tickets::by_hash(tx, cx.env, &hash).await? else {
+        return match invitations::by_ticket(tx, cx, secret).await? {
+            Ok(by) => Ok(Shown::Invitation(Box::new(by))),
+            Err(NotInvited::Invalid) => Err(SignInError::Ticket),
+            Err(NotInvited::Expired) => Err(SignInError::TicketExpired),
+        };
+    };
     match ticket.status_at(cx.now) {
         TicketStatus::Pending => {}
         TicketStatus::Expired => return Err(SignInError::TicketExpired),
         TicketStatus::Accepted | TicketStatus::Revoked => return Err(SignInError::Ticket),
     }
     let person = storage::users::lock(tx, cx.env, ticket.user_id).await?.ok_or(SignInError::Unknown)?;
-    Ok((ticket, person))
+    Ok(Shown::Token(ticket, Box::new(person)))
 }
 
 #[expect(clippy::too_many_arguments, reason = "rows that both ways in have held by now")]

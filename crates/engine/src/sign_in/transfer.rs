@@ -9,6 +9,7 @@ use domain::identifier::Identifier;
 use domain::sign_in::{FirstProof, SignIn, TRANSFER_WINDOW};
 use domain::sign_up::{SignUp, SignUpStatus};
 use domain::strategy::Strategy;
+use domain::user::EmailAddress;
 use domain::{ClientId, Context};
 use storage::Tx;
 
@@ -27,6 +28,7 @@ pub(super) async fn create(engine: &Engine, cx: &Context, client: ClientId) -> R
             super::create::abandon_open(tx, cx, client.id).await?;
             let mut sign_in = SignIn::begin(cx.id(), client.id, Some(identifier.clone()), cx.now);
             sign_in.was_test = sign_up.was_test;
+            sign_in.invitation_id = sign_up.invitation_id;
             storage::sign_ins::insert(tx, cx.env, &sign_in).await?;
             let known = people::resolve(tx, env, &identifier).await?;
             let (Some(proof), Some(known)) = (proof, known) else {
@@ -36,7 +38,12 @@ pub(super) async fn create(engine: &Engine, cx: &Context, client: ClientId) -> R
             };
             let mut person = storage::users::lock(tx, cx.env, known.user).await?.ok_or(SignInError::Unknown)?;
             // The proof is of an address that the person has proven as well, or it says nothing of the person.
-            let theirs = person.email_addresses.iter().any(|a| a.verified && a.canonical == identifier.canonical)
+            // An invitation was mailed to one spelling of it; another may be another mailbox.
+            let is_same = |a: &EmailAddress| match sign_up.invitation_id {
+                Some(_) => a.email.as_str() == identifier.shown,
+                None => a.canonical == identifier.canonical,
+            };
+            let theirs = person.email_addresses.iter().any(|a| a.verified && is_same(a))
                 || person.phone_numbers.iter().any(|p| p.verified && p.number.as_str() == identifier.canonical);
             if !theirs {
                 return Ok(Moved { sign_in, person: None, challenge: None, begun: None });

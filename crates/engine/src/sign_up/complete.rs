@@ -1,12 +1,14 @@
 //! The end of a sign-up: a person, an address, a session, in one transaction.
 
 use super::SignUpError;
+use crate::invitations;
 use crate::people;
 use crate::restrictions::{self, Voucher, Wanted};
 use crate::sessions::{self, Begun};
 use crate::tenancy::Tenant;
 use domain::Context;
 use domain::client::Client;
+use domain::invitation::{Invitation, NotRedeemable};
 use domain::session::Factors;
 use domain::sign_up::{SignUp, SignUpStatus};
 use domain::strategy::Strategy;
@@ -26,7 +28,7 @@ pub(super) async fn if_ready(
     if !sign_up.is_ready(&env.settings) {
         return Ok(None);
     }
-    if let Some(refused) = restrictions::refused(tx, env, Wanted::of(sign_up), Voucher::Nobody).await? {
+    if let Some(refused) = restrictions::refused(tx, env, Wanted::of(sign_up), Voucher::of(sign_up)).await? {
         return Err(refused.into());
     }
     if let Some(email) = &sign_up.email_address
@@ -42,7 +44,11 @@ pub(super) async fn if_ready(
     {
         return Err(SignUpError::NumberTaken);
     }
+    let invitation = invitation(tx, cx, sign_up).await?;
     let mut user = User::new(cx.id(), cx.now);
+    if let Some(invitation) = &invitation {
+        user.public_metadata.clone_from(&invitation.public_metadata);
+    }
     user.username.clone_from(&sign_up.username);
     user.first_name.clone_from(&sign_up.first_name);
     user.last_name.clone_from(&sign_up.last_name);
@@ -58,6 +64,12 @@ pub(super) async fn if_ready(
         numbers_verified: sign_up.phone_verified,
     };
     let mut person = people::insert(tx, cx, env, user, names).await?;
+    // Of all who come to this end at once, one spends it; nobody else's person comes to be.
+    if let Some(invitation) = invitation
+        && !invitations::accept(tx, cx, env, invitation.id, person.user.id).await?
+    {
+        return Err(SignUpError::Ticket);
+    }
     let first = match (sign_up.email_verified, sign_up.phone_verified) {
         (true, _) => Strategy::EmailCode,
         (false, true) => Strategy::PhoneCode,
@@ -68,4 +80,17 @@ pub(super) async fn if_ready(
     sign_up.complete(person.user.id, begun.session.id, cx.now);
     storage::sign_ups::save(tx, cx.env, sign_up).await?;
     Ok(Some(begun))
+}
+
+/// The invitation that a sign-up goes on with: it waits still, and is for the very address that was proven.
+async fn invitation(tx: &mut Tx<'_>, cx: &Context, sign_up: &SignUp) -> Result<Option<Invitation>, SignUpError> {
+    let Some(id) = sign_up.invitation_id else { return Ok(None) };
+    let found = storage::invitations::find(tx, cx.env, id).await?;
+    let is_theirs = |one: &Invitation| sign_up.email_verified && sign_up.email_address.as_ref() == Some(&one.email);
+    let invitation = found.filter(is_theirs).ok_or(SignUpError::Ticket)?;
+    match invitation.redeemable(cx.now) {
+        Ok(()) => Ok(Some(invitation)),
+        Err(NotRedeemable::Expired) => Err(SignUpError::TicketExpired),
+        Err(NotRedeemable::Over) => Err(SignUpError::Ticket),
+    }
 }

@@ -4,8 +4,9 @@ use super::{Moved, SignUpError, complete};
 use crate::restrictions::{self, Voucher, Wanted};
 use crate::{Engine, people, tenancy};
 use domain::identifier::IdentifierKind;
-use domain::sign_in::{SignIn, SignInStatus, TRANSFER_WINDOW};
+use domain::sign_in::{FirstProof, SignIn, SignInStatus, TRANSFER_WINDOW};
 use domain::sign_up::{SignUp, SignUpStatus};
+use domain::strategy::Strategy;
 use domain::text::Username;
 use domain::{ClientId, Context, Email, Phone};
 use storage::Tx;
@@ -30,7 +31,7 @@ pub(super) async fn create(engine: &Engine, cx: &Context, client: ClientId) -> R
             sign_up.was_test = sign_in.was_test;
             stage(&mut sign_up, &sign_in, cx)?;
             let wanted = Wanted::of(&sign_up);
-            if let Some(refused) = restrictions::refused(tx, &tenant.env, wanted, Voucher::Nobody).await? {
+            if let Some(refused) = restrictions::refused(tx, &tenant.env, wanted, Voucher::of(&sign_up)).await? {
                 return Err(refused.into());
             }
             sign_in.abandon(cx.now);
@@ -64,7 +65,7 @@ fn stage(sign_up: &mut SignUp, sign_in: &SignIn, cx: &Context) -> Result<(), Sig
     match identifier.kind {
         IdentifierKind::EmailAddress => {
             sign_up.stage_email(Email::parse(&identifier.shown).map_err(|_| SignUpError::NoTransfer)?);
-            sign_up.email_verified = proven.is_some_and(|first| first.strategy.is_mailed());
+            sign_up.email_verified = proven.is_some_and(|first| proves_mailbox(sign_in, first));
         }
         IdentifierKind::PhoneNumber => {
             sign_up.stage_phone(Phone::from_e164(&identifier.canonical).map_err(|_| SignUpError::NoTransfer)?);
@@ -75,5 +76,12 @@ fn stage(sign_up: &mut SignUp, sign_in: &SignIn, cx: &Context) -> Result<(), Sig
         }
     }
     sign_up.proven_at = proven.map(|first| first.at);
+    sign_up.invitation_id = sign_in.invitation_id;
     Ok(())
+}
+
+/// Whether a proof is one of the mailbox that the sign-in names: a code or a link to it, or the mailed ticket of its
+/// invitation.
+fn proves_mailbox(sign_in: &SignIn, first: &FirstProof) -> bool {
+    first.strategy.is_mailed() || first.strategy == Strategy::Ticket && sign_in.invitation_id.is_some()
 }
