@@ -23,11 +23,15 @@ mod revocation;
 mod router;
 mod second_factor;
 mod second_factor_guessing;
+mod second_phones;
+mod slow_bodies;
 mod steps;
+mod stopwatch;
 mod templates;
 mod tenants;
 mod token_kinds;
 mod tokens;
+mod two_processes;
 mod walks;
 mod webauthn;
 

@@ -9,6 +9,7 @@ use crate::guesses::{self, Purpose};
 use crate::mail::{self, Letter, To};
 use crate::people::{self, TestRefused};
 use crate::refusals::stored;
+use crate::standing::{self, Unfit};
 use crate::tenancy::{self, Tenant};
 use crate::{Engine, StorageError, idempotency, sessions};
 use domain::challenge::{Challenge, ChallengeStatus, NotAnswerable, Parent, Step};
@@ -72,6 +73,9 @@ pub enum EmailError {
     /// The answer was not taken.
     #[error(transparent)]
     Wrong(#[from] Wrong),
+    /// The session does not bear the change (any more).
+    #[error(transparent)]
+    Unfit(#[from] Unfit),
     /// The database failed.
     #[error("the address cannot be read or changed")]
     Storage(#[source] StorageError),
@@ -104,6 +108,7 @@ impl Refusal for EmailError {
             Self::Missing(param) => Kind::Invalid.code(codes::PARAM_NIL).param(param),
             Self::Test(_) => Kind::Invalid.code(codes::TEST_IDENTIFIER_FORBIDDEN).param("email_address"),
             Self::Wrong(wrong) => wrong.verdict(),
+            Self::Unfit(unfit) => unfit.verdict(),
             Self::Storage(_) => Verdict::Fault,
         }
     }
@@ -155,6 +160,7 @@ pub async fn add(
         .write(cx, async move |tx, cx| {
             let settings = &tenant.env.settings;
             let mut person = storage::users::lock(tx, cx.env, user).await?.ok_or(EmailError::NoUser)?;
+            standing::still_fresh(tx, cx, &tenant.env.settings, &person).await??;
             let canonical = settings.canonical(&email);
             if person.email_addresses.iter().any(|a| a.canonical == canonical) {
                 return Err(EmailError::Taken);
@@ -217,6 +223,7 @@ pub async fn change(
                 lock_claimants(tx, cx, user, id).await?;
             }
             let mut person = storage::users::lock(tx, cx.env, user).await?.ok_or(EmailError::NotFound)?;
+            standing::still_fresh(tx, cx, &tenant.env.settings, &person).await??;
             let mut address =
                 person.email_addresses.iter().find(|a| a.id == id).cloned().ok_or(EmailError::NotFound)?;
             let before = (person.clone(), address.clone());
@@ -242,7 +249,7 @@ pub async fn change(
             {
                 sessions::revoke_all(tx, cx, &tenant.env.settings, user, Some(session)).await?;
             }
-            idempotency::keep(tx, cx, 200, &api::EmailAddress::from(&address), None).await?;
+            idempotency::keep(tx, cx, 200, &api::EmailAddress::from(&address), Some(id.to_string())).await?;
             Ok(address)
         })
         .await
@@ -318,6 +325,7 @@ pub async fn remove(
     engine
         .write(cx, async move |tx, cx| {
             let mut person = storage::users::lock(tx, cx.env, user).await?.ok_or(EmailError::NotFound)?;
+            standing::still_fresh(tx, cx, &tenant.env.settings, &person).await??;
             let address = person.email_addresses.iter().find(|a| a.id == id).cloned().ok_or(EmailError::NotFound)?;
             let primary = person.user.primary_email_address_id == Some(id);
             if primary && by == Remover::Owner && person.email_addresses.len() > 1 {
@@ -392,6 +400,7 @@ pub async fn prepare(
     engine
         .write(cx, async move |tx, cx| {
             let person = storage::users::lock(tx, cx.env, user).await?.ok_or(EmailError::NotFound)?;
+            standing::still_live(tx, cx, &tenant.env.settings, &person).await??;
             let mut address = person.email_addresses.into_iter().find(|a| a.id == id).ok_or(EmailError::NotFound)?;
             let env = &tenant.env;
             let strategy = Strategy::parse(&strategy).ok_or(EmailError::Strategy)?;
@@ -446,6 +455,7 @@ pub async fn answer(
         .write(cx, async move |tx, cx| {
             lock_to_prove(tx, cx, user, id, challenge).await?;
             let mut person = storage::users::lock(tx, cx.env, user).await?.ok_or(EmailError::NotFound)?;
+            standing::still_live(tx, cx, &tenant.env.settings, &person).await??;
             let mut address =
                 person.email_addresses.iter().find(|a| a.id == id).cloned().ok_or(EmailError::NotFound)?;
             let parent = Parent::EmailAddress(id);

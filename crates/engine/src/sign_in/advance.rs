@@ -143,7 +143,13 @@ async fn finish(
         let identity = guesses::identity(Some(person.user.id), "");
         guesses::succeed(tx, cx, &identity, Purpose::Password).await?;
     }
-    let factors = Factors { first: first.strategy, first_at: first.at, second_at: second.map(|_| cx.now), second };
+    let factors = Factors {
+        first: first.strategy,
+        first_at: first.at,
+        first_number: first.number,
+        second_at: second.map(|_| cx.now),
+        second,
+    };
     let begun = sessions::begin(tx, cx, &env.settings, client, person, factors).await?;
     sign_in.complete(person.user.id, begun.session.id, cx.now);
     storage::sign_ins::save(tx, cx.env, sign_in).await?;

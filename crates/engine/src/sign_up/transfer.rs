@@ -7,7 +7,7 @@ use domain::settings::SignUpMode;
 use domain::sign_in::{SignIn, SignInStatus, TRANSFER_WINDOW};
 use domain::sign_up::{SignUp, SignUpStatus};
 use domain::text::Username;
-use domain::{ClientId, Context, Email, Phone};
+use domain::{ClientId, Context, Email, Kind, Phone, Problem, code as codes};
 use storage::Tx;
 
 /// Goes on with the transferable sign-in of a client; it is used up by it.
@@ -34,7 +34,8 @@ pub(super) async fn create(engine: &Engine, cx: &Context, client: ClientId) -> R
             sign_up.was_test = sign_in.was_test;
             stage(&mut sign_up, &sign_in, cx)?;
             if sign_up.email_address.as_ref().is_some_and(|email| !tenant.env.settings.takes_address(email)) {
-                return Err(SignUpError::NotAllowed);
+                let refused = Problem::of_param(Kind::Invalid, codes::IDENTIFIER_DISPOSABLE, "email_address");
+                return Err(SignUpError::Fields(vec![refused]));
             }
             sign_in.abandon(cx.now);
             storage::sign_ins::save(tx, cx.env, &sign_in).await?;
