@@ -5,6 +5,7 @@ mod bapi;
 mod browser;
 mod contract;
 mod fapi;
+mod fuzzed;
 mod operations;
 mod readme;
 mod storage;

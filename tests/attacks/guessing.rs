@@ -1,8 +1,8 @@
 //! Guessing is counted where no cookie, no new code and no restart resets it, and nobody is shut out for good.
 
-use super::{address_by_code, another_code, sign_in_by_code, sign_up_by_code};
+use super::{Attempt, address_by_code, another_code, sign_in_by_code, sign_up_by_code};
 use serde_json::json;
-use testkit::{TestApp, both, hours, race};
+use testkit::{Caller, TestApp, both, hours, race};
 
 both! {
     async fn five_wrong_answers_end_a_code_even_when_they_come_at_once(app: TestApp) {
@@ -34,9 +34,11 @@ both! {
         }
         assert_eq!(wrong, 20, "then it is shut");
 
+        // From now on a code is looked at once: a second answer is not, even if it is right.
         let browser = app.anyone();
         let attempt = sign_in_by_code(&browser, &alice.email).await;
         let code = app.last_code(&alice.email).await;
+        attempt.answer(&browser, another_code(&code)).await.is_refused(422, "form_code_incorrect");
         attempt.answer(&browser, &code).await.is_refused(403, "user_locked");
 
         // The victim is not shut out: the password is another purpose, and the lock ends.
@@ -44,6 +46,55 @@ both! {
         app.advance(hours(1));
         let attempt = sign_in_by_code(&browser, &alice.email).await;
         attempt.answer(&browser, &app.last_code(&alice.email).await).await.has_status(200);
+    }
+
+    async fn strangers_who_guess_do_not_shut_the_mailbox_on_its_owner(app: TestApp) {
+        let alice = app.user("alice").created().await;
+        for strategy in ["email_code", "reset_password_email_code"] {
+            let asked = async |browser: &Caller| {
+                let begun = browser.post("/v1/client/sign-ins", json!({ "identifier": alice.email })).await;
+                let path = format!("/v1/client/sign-ins/{}", begun.str("/response/id"));
+                let issued = browser.post(format!("{path}/challenges"), json!({ "strategy": strategy })).await;
+                Attempt { challenge: issued.has_status(200).str("/response/id"), path }
+            };
+            let mut locked = false;
+            for _ in 0..8 {
+                let stranger = app.anyone();
+                let attempt = asked(&stranger).await;
+                for _ in 0..4 {
+                    locked |= attempt.answer(&stranger, "135790").await.status() == 403;
+                }
+            }
+            assert!(locked, "{strategy}: the strangers have used their tries up");
+
+            // What was sent to nobody in particular is in the mailbox before the owner's own code is.
+            app.run_jobs().await;
+
+            // On a device that nobody knows, with the code from the mailbox.
+            let owner = app.anyone();
+            let attempt = asked(&owner).await;
+            let code = app.last_code(&alice.email).await;
+
+            attempt.answer(&owner, &code).await.has_status(200);
+        }
+    }
+
+    async fn codes_that_are_asked_for_behind_a_lock_are_looked_at_so_often_and_no_more(app: TestApp) {
+        let alice = app.user("alice").created().await;
+        let mut looked_at = 0;
+        for _ in 0..100 {
+            let browser = app.anyone();
+            let attempt = sign_in_by_code(&browser, &alice.email).await;
+            for _ in 0..2 {
+                looked_at += usize::from(attempt.answer(&browser, "135790").await.status() == 422);
+            }
+        }
+        assert_eq!(looked_at, 80, "twenty by the counter, and sixty codes once each");
+        // Another process, and an hour of waiting, make no difference but the hour's.
+        let elsewhere = app.anyone_at_another_process();
+        sign_in_by_code(&elsewhere, &alice.email).await.answer(&elsewhere, "135790").await.is_refused(403, "user_locked");
+        app.advance(hours(1));
+        sign_in_by_code(&elsewhere, &alice.email).await.answer(&elsewhere, "135790").await.has_status(422);
     }
 
     async fn unknown_addresses_are_shut_in_the_same_way(app: TestApp) {
@@ -55,8 +106,8 @@ both! {
                 statuses.push(attempt.answer(&browser, "135790").await.status());
             }
         }
-        assert_eq!(statuses[..20], [422; 20]);
-        assert_eq!(statuses[20..], [403; 4]);
+        assert_eq!(statuses[..21], [422; 21], "a code is looked at once behind the lock");
+        assert_eq!(statuses[21..], [403; 3]);
     }
 
     async fn wrong_passwords_are_counted_across_browsers_and_shut_the_password_alone(app: TestApp) {
@@ -111,8 +162,8 @@ both! {
                 statuses.push(attempt.answer(&browser, another_code(&code)).await.status());
             }
         }
-        assert_eq!(statuses[..20], [422; 20]);
-        assert_eq!(statuses[20..], [403; 4]);
+        assert_eq!(statuses[..21], [422; 21], "a code is looked at once behind the lock");
+        assert_eq!(statuses[21..], [403; 3]);
     }
 
     async fn codes_for_an_address_are_counted_by_person(app: TestApp) {

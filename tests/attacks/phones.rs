@@ -7,23 +7,23 @@ use crate::fapi::steps::{
 use serde_json::{Value, json};
 use testkit::{Caller, Reply, SignedInUser, TestApp, both, hours, minutes, race};
 
-const NUMBER: &str = "+16502530000";
-const OTHER: &str = "+16502530001";
+pub(super) const NUMBER: &str = "+16502530000";
+pub(super) const OTHER: &str = "+16502530001";
 
 /// Asks for a code by SMS on an attempt that was begun.
-async fn ask(browser: &Caller, path: String) -> Attempt {
+pub(super) async fn ask(browser: &Caller, path: String) -> Attempt {
     let issued = browser.post(format!("{path}/challenges"), json!({ "strategy": "phone_code" })).await;
     Attempt { challenge: issued.has_status(200).str("/response/id"), path }
 }
 
 /// Begins a sign-in by a number and asks for its code.
-async fn sign_in(browser: &Caller, number: &str) -> Attempt {
+pub(super) async fn sign_in(browser: &Caller, number: &str) -> Attempt {
     let begun = browser.post("/v1/client/sign-ins", json!({ "identifier": number })).await;
     ask(browser, format!("/v1/client/sign-ins/{}", begun.has_status(200).str("/response/id"))).await
 }
 
 /// Somebody who has two numbers, both of them second factors; their ids.
-async fn two_reserved(app: &TestApp, user: &str) -> (String, String) {
+pub(super) async fn two_reserved(app: &TestApp, user: &str) -> (String, String) {
     let ids = (given_number(app, user, NUMBER).await, given_number(app, user, OTHER).await);
     reserved(app, &ids.0).await;
     reserved(app, &ids.1).await;
@@ -176,7 +176,8 @@ both! {
     async fn no_stranger_runs_up_the_bill(app: TestApp) {
         with_phones(&app).await;
         app.settings(|s| {
-            s.sms.daily_budget = 3;
+            // Sign-ups have half of it.
+            s.sms.daily_budget = 6;
             s.attribute_settings.email_address.required = false;
         })
         .await;

@@ -53,6 +53,32 @@ both! {
         browser.get("/v1/client").await.is(200, json!({ "sessions": [] }));
     }
 
+    async fn no_kept_answer_tells_of_a_deleted_persons_address_number_or_passkey(app: TestApp) {
+        let mut device = app.authenticator().await;
+        let alice = app.user("alice").signed_in().await;
+        let key = alice.enrols(&mut device).await;
+        let address = json!({ "user_id": alice.id(), "email_address": "alice.other@example.com", "verified": true });
+        let number = json!({ "user_id": alice.id(), "phone_number": "+16502530000", "verified": true });
+        let again = async || {
+            let backend = app.bapi();
+            [
+                backend.post("/v1/email-addresses", address.clone()).idempotency_key("address").await,
+                backend.post("/v1/phone-numbers", number.clone()).idempotency_key("number").await,
+                backend.patch(format!("/v1/passkeys/{key}"), json!({ "nickname": "Phone" })).idempotency_key("passkey").await,
+                backend.post_empty(format!("/v1/users/{}/unlock", alice.id())).idempotency_key("person").await,
+            ]
+        };
+        let first = again().await.map(|reply| reply.text());
+        assert_eq!(again().await.map(|reply| reply.text()), first, "the answers are kept");
+
+        app.bapi().delete(format!("/v1/users/{}", alice.id())).await.has_status(204);
+
+        for reply in again().await {
+            assert!([404, 422].contains(&reply.status()), "{}", reply.text());
+            assert!(!reply.text().contains("alice.other") && !reply.text().contains("+1650253"), "{}", reply.text());
+        }
+    }
+
     async fn of_many_who_delete_one_person_one_does(app: TestApp) {
         let alice = app.user("alice").created().await;
         let backend = app.bapi();

@@ -36,19 +36,30 @@ async fn run(script: &str, arguments: &[&str]) -> Option<Value> {
 }
 
 #[tokio::test]
-async fn chromium_makes_a_passkey_and_signs_in_with_it_without_a_name() {
+async fn chromium_makes_a_passkey_on_the_guides_page_and_signs_in_with_it_without_a_name() {
     let folder = tempfile::tempdir().expect("a folder can be made");
     let mut dev = Dev::start(folder.path(), None, &["--fapi-port", "0", "--bapi-port", "0", "--json"]).await;
     let ready = dev.ready().await;
     let url = |name: &str| ready[name].as_str().expect("a URL").to_owned();
 
-    let Some(seen) = run("passkeys.mjs", &[&url("fapi_url"), &url("inbox_url")]).await else { return };
+    let key = format!("Authorization: Bearer {}", url("secret_key"));
+    let (email, password) = ("ann@example.com", "a quiet harbour at dawn");
+    let person = serde_json::json!({ "email_address": [email], "password": password }).to_string();
+    let users = format!("{}/v1/users", url("bapi_url"));
+    let mut curl = command("curl");
+    curl.args(["-sS", "--fail", "-H", &key, "-H", "Content-Type: application/json", "-d", &person, &users]);
+    assert!(curl.output().await.expect("there is a curl").status.success());
+    let guide = Path::new(env!("CARGO_MANIFEST_DIR")).join("../../docs/guides/passkeys.html");
+    let guide = guide.to_str().expect("the path is text");
 
+    let Some(seen) = run("passkeys.mjs", &[&url("fapi_url"), email, password, guide]).await else { return };
+
+    assert_eq!(seen["out"], 0, "nobody is signed in between");
     assert_eq!(seen["back"]["user"], seen["enrolled"]["user"]);
     assert_eq!(seen["back"]["status"], "verified");
-    assert_eq!(seen["back"]["listed"], 0, "nobody was named");
     assert_eq!(seen["back"]["passkeys"][0]["id"], seen["enrolled"]["passkey"]["id"]);
     assert!(seen["back"]["passkeys"][0]["last_used_at"].is_number());
     assert_eq!(seen["enrolled"]["passkey"]["transports"], serde_json::json!(["internal"]));
+    assert_eq!(seen["enrolled"]["passkey"]["nickname"], "This browser");
     assert_eq!(seen["resident"], serde_json::json!([true]));
 }

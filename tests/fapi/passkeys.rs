@@ -3,7 +3,7 @@
 use super::steps::{answer, challenge, open_sign_in};
 use serde_json::json;
 use std::time::Duration;
-use testkit::{Authenticator, Lie, RP_ID, SignedInUser, TestApp, both, minutes};
+use testkit::{Authenticator, AuthenticatorApp, Lie, RP_ID, SignedInUser, TestApp, both, minutes};
 
 /// A person with a passkey on an authenticator.
 async fn enrolled(app: &TestApp, name: &str) -> (SignedInUser, Authenticator, String) {
@@ -136,13 +136,14 @@ both! {
         let body = json!({ "attestation": device.create(begun.at("/creation_options")), "nickname": "Two" });
         alice.post(&path, body).await.is(201, json!({ "response": { "nickname": "Two" } }));
         let own = format!("/v1/me/passkeys/{}", named.str("/response/id"));
-        app.advance(minutes(11));
 
-        // A name is no proof: it asks for none.
         alice.patch(&own, json!({ "nickname": "Old phone" })).await.is(200, json!({ "response": { "nickname": "Old phone" } }));
         alice.patch(&own, json!({ "nickname": "x".repeat(101) })).await.is_refused_for(422, "form_param_format_invalid", "nickname");
         alice.patch(&own, json!({})).await.is_refused_for(422, "form_param_nil", "nickname");
         app.user("bob").signed_in().await.patch(&own, json!({ "nickname": "Mine" })).await.is_refused(404, "resource_not_found");
+        // By its name a person tells which passkey to remove.
+        app.advance(minutes(11));
+        alice.patch(&own, json!({ "nickname": "Thief's" })).await.is_refused(403, "reverification_required");
     }
 
     async fn a_removed_passkey_signs_nobody_in_and_is_told_of(app: TestApp) {
@@ -194,6 +195,101 @@ both! {
         begun.is(200, json!({ "response": { "supported_strategies": [] } }));
     }
 
+    async fn origins_count_however_they_are_spelt(app: TestApp) {
+        app.authenticator().await;
+        let odd = ["HTTPS://App.Example.TEST:443", "HTTP://LocalHost:*", "https://m\u{fc}nchen.example"];
+        app.bapi().patch("/v1/instance", json!({ "allowed_origins": odd })).await.has_status(200);
+        let alice = app.user("alice").signed_in().await;
+
+        for origin in ["https://app.example.test", "http://localhost:5173", "https://xn--mnchen-3ya.example"] {
+            let mut device = Authenticator::on(origin);
+            alice.enrols(&mut device).await;
+            app.anyone().signs_in_with(&mut device, Lie::default()).await.has_status(200);
+        }
+        for origin in ["https://app.example.test:444", "https://app.example.test.evil.test", "https://localhost", "https://APP.example.test"] {
+            let begun = alice.begins_passkey().await;
+            let attestation = Authenticator::on(origin).create(&begun.options);
+            alice.post(&begun.path, json!({ "attestation": attestation })).await.is_refused(422, "passkey_origin_mismatch");
+        }
+    }
+
+    async fn a_passkey_is_one_factor_unless_the_environment_lets_it_be_two(app: TestApp) {
+        let (alice, mut device, _) = enrolled(&app, "alice").await;
+        AuthenticatorApp::enrolled(&app, &alice).await;
+        let status = async |device: &mut Authenticator, lie: Lie| {
+            let browser = app.anyone();
+            let asked = browser.asks_for_passkey(None).await;
+            let assertion = device.get_with(&asked.options, lie);
+            browser.asserts(&asked, assertion).await.has_status(200);
+            let sign_in = asked.path.split("/challenges/").next().expect("a path").to_owned();
+            (browser.get(&sign_in).await.str("/status"), browser.get("/v1/me").await.status())
+        };
+        assert_eq!(status(&mut device, Lie::default()).await, ("needs_second_factor".to_owned(), 401));
+
+        app.bapi().patch("/v1/instance", json!({ "multi_factor": { "passkey_counts_as_mfa": true } })).await.has_status(200);
+
+        assert_eq!(status(&mut device, Lie::default()).await, ("complete".to_owned(), 200));
+        // At step-up as well: it is then the second factor that is proven anew.
+        app.advance(minutes(11));
+        let add = async || alice.post("/v1/me/email-addresses", json!({ "email_address": "new@example.com" })).await;
+        add().await.is_refused(403, "reverification_required");
+        let asked = alice.asks_for_passkey_under(&format!("/v1/client/sessions/{}", alice.session)).await;
+        assert_eq!(asked.options["user_verification"], "required");
+        alice.asserts(&asked, device.get(&asked.options)).await.has_status(200);
+        add().await.has_status(200);
+    }
+
+    async fn a_passkey_that_verified_nobody_is_never_two_factors(app: TestApp) {
+        let mut device = app.authenticator().await;
+        let alice = app.user("alice").signed_in().await;
+        let begun = alice.begins_passkey().await;
+        let unverified = || Lie { unverified: true, ..Lie::default() };
+        let attestation = device.create_with(&begun.options, unverified());
+        alice.post(&begun.path, json!({ "attestation": attestation })).await.has_status(201);
+        AuthenticatorApp::enrolled(&app, &alice).await;
+        app.settings(|s| s.multi_factor.passkey_counts_as_mfa = true).await;
+        let browser = app.anyone();
+
+        let asked = browser.asks_for_passkey(None).await;
+        browser.asserts(&asked, device.get_with(&asked.options, unverified())).await.has_status(200);
+
+        let sign_in = asked.path.split("/challenges/").next().expect("a path").to_owned();
+        browser.get(&sign_in).await.is(200, json!({ "status": "needs_second_factor", "supported_strategies": ["totp"] }));
+        browser.get("/v1/me").await.has_status(401);
+        // Nor at step-up, where the person has to be verified.
+        app.advance(minutes(11));
+        let asked = alice.asks_for_passkey_under(&format!("/v1/client/sessions/{}", alice.session)).await;
+        let refused = alice.asserts(&asked, device.get_with(&asked.options, unverified())).await;
+        refused.is_refused(422, "passkey_assertion_invalid");
+        alice.post("/v1/me/email-addresses", json!({ "email_address": "new@example.com" })).await
+            .is_refused(403, "reverification_required");
+    }
+
+    async fn whoever_acts_in_a_persons_place_touches_no_passkey(app: TestApp) {
+        let (alice, mut device, key) = enrolled(&app, "alice").await;
+        let open = alice.begins_passkey().await;
+        let body = json!({ "user_id": alice.id(), "actor": { "sub": "operator_7", "iss": "https://desk.example" } });
+        let made = app.bapi().post("/v1/actor-tokens", body).await;
+        let operator = app.anyone();
+        let body = json!({ "strategy": "ticket", "ticket": made.has_status(201).str("/token") });
+        let begun = operator.post("/v1/client/sign-ins", body).await;
+        let session = format!("/v1/client/sessions/{}", begun.str("/response/created_session_id"));
+        let own = format!("/v1/me/passkeys/{key}");
+
+        operator.get("/v1/me/passkeys").await.is(200, json!({ "total_count": 1, "data": [{ "id": key }] }));
+        for refused in [
+            operator.post("/v1/me/passkeys/begin-registration", json!({})).await,
+            operator.post(&open.path, json!({ "attestation": device.clone().create(&open.options) })).await,
+            operator.patch(&own, json!({ "nickname": "Eve" })).await,
+            operator.delete(&own).await,
+            operator.post(format!("{session}/challenges"), json!({ "strategy": "passkey" })).await,
+        ] {
+            refused.is_refused(403, "actor_session_forbidden");
+        }
+        alice.get("/v1/me/passkeys").await.is(200, json!({ "total_count": 1, "data": [{ "id": key }] }));
+        alice.post(&open.path, json!({ "attestation": device.create(&open.options) })).await.has_status(201);
+    }
+
     async fn an_address_that_can_have_none_says_so(app: TestApp) {
         let alice = app.user("alice").signed_in().await;
 
@@ -230,6 +326,20 @@ both! {
         // The enrolment was a proof ten minutes ago: a fresh one is needed to hear that the time is over.
         let alice = app.user("alice").signed_in_on(&alice.browser).await;
         alice.post(&later.path, json!({ "attestation": device.create(&later.options) })).await.is_refused(422, "challenge_already_consumed");
+    }
+
+    async fn nobody_has_more_than_twenty(app: TestApp) {
+        let (alice, mut device, key) = enrolled(&app, "alice").await;
+        for _ in 0..19 {
+            alice.enrols(&mut device).await;
+        }
+
+        let refused = alice.post("/v1/me/passkeys/begin-registration", json!({})).await;
+
+        refused.is_refused(422, "passkey_quota_exceeded");
+        alice.get("/v1/me/passkeys").await.is(200, json!({ "total_count": 20 }));
+        alice.delete(format!("/v1/me/passkeys/{key}")).await.has_status(204);
+        alice.enrols(&mut device).await;
     }
 
     async fn adding_and_removing_ask_for_a_fresh_proof(app: TestApp) {

@@ -30,6 +30,14 @@ both! {
         let open = browser.post("/v1/client/sign-ups", json!({ "email_address": "ann@example.com" })).await.str("/response/id");
         let later = browser.patch(format!("/v1/client/sign-ups/{open}"), json!({ "email_address": "ann@mailinator.com" })).await;
         later.is_refused(422, "form_identifier_disposable");
+        // Nor is a sign-in that found nobody.
+        app.settings(|s| s.attack_protection.enumeration_protection = false).await;
+        let browser = app.anyone();
+        let begun = browser.post("/v1/client/sign-ins", json!({ "identifier": "new@mailinator.com" })).await;
+        begun.is(200, json!({ "response": { "status": "transferable" } }));
+        browser.post("/v1/client/sign-ups", json!({ "transfer": true })).await
+            .is_refused_for(422, "form_identifier_disposable", "email_address");
+        browser.get("/v1/client").await.is(200, json!({ "sign_up": null, "sessions": [] }));
         // A backend's word passes the rules for people.
         let body = json!({ "email_address": ["ann@mailinator.com"], "password": PASSWORD });
         app.bapi().post("/v1/users", body).await.has_status(201);

@@ -12,7 +12,7 @@ mod stored;
 use serde::{Deserialize, Serialize};
 
 pub use compute::{needs_rehash, verify};
-pub use import::{ImportError, import};
+pub use import::{Foreign, ImportError, import};
 pub use policy::{LengthError, Policy};
 pub use pool::{HashPool, PoolError, PoolOptions, PoolStartError};
 pub use stored::{InvalidHash, StoredHash};

@@ -241,6 +241,14 @@ impl Challenge {
         if self.attempts >= self.strategy.max_attempts() { Err(NotAnswerable::Failed) } else { Ok(()) }
     }
 
+    /// Whether anybody may ask for it who knows the address or number: it is sent to whoever has that, before it is known
+    /// who asks. Its counter is one that strangers can fill.
+    pub fn is_for_anybody(&self) -> bool {
+        let is_sent =
+            matches!(self.strategy, Strategy::EmailCode | Strategy::ResetPasswordEmailCode | Strategy::PhoneCode);
+        is_sent && self.step != Step::Second && matches!(self.parent, Parent::SignIn(_) | Parent::SignUp(_))
+    }
+
     /// Counts an answer before it is looked at, so that answers in parallel cannot pass the limit.
     pub fn count_attempt(&mut self, now: Timestamp) {
         self.attempts += 1;

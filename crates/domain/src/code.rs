@@ -111,6 +111,7 @@ codes! {
     PASSKEY_NOT_SUPPORTED "passkey_not_supported" "Passkeys are switched off for this environment." "Passkeys are not used here.";
     PASSKEY_NO_CREDENTIALS "passkey_no_credentials" "The user has no passkey." "No passkey was found for this account.";
     PASSKEY_ORIGIN_MISMATCH "passkey_origin_mismatch" "The authenticator was asked by another origin." "This passkey was used on another site.";
+    PASSKEY_QUOTA_EXCEEDED "passkey_quota_exceeded" "A user has 20 passkeys at most." "You cannot add any more passkeys. Please remove one first.";
     PASSKEY_REPLAYED "passkey_replayed" "The credential is known already, or its counter went backwards." "This passkey cannot be used.";
     PASSKEY_ATTESTATION_INVALID "passkey_attestation_invalid" "The new credential does not verify." "The passkey could not be set up. Please try again.";
     PASSKEY_ASSERTION_INVALID "passkey_assertion_invalid" "The assertion does not verify." "The passkey was not accepted. Please try again.";

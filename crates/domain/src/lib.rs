@@ -9,6 +9,7 @@ pub mod challenge;
 pub mod client;
 pub mod code;
 pub mod context;
+pub mod cursor;
 mod disposable;
 pub mod email;
 pub mod environment;

@@ -98,6 +98,15 @@ impl OriginPattern {
     }
 }
 
+impl fmt::Display for OriginPattern {
+    fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
+        match self {
+            Self::Exact(origin) => origin.fmt(f),
+            Self::AnyPort { scheme, host } => write!(f, "{scheme}://{host}:*"),
+        }
+    }
+}
+
 #[cfg(test)]
 mod tests {
     use super::*;
@@ -117,6 +126,17 @@ mod tests {
             "https://u@app.example.com",
         ] {
             assert!(!is(other), "{other}");
+        }
+    }
+
+    #[test]
+    fn every_spelling_of_an_entry_is_shown_as_one() {
+        for (text, shown) in [
+            ("HTTPS://App.Example.com:443", "https://app.example.com"),
+            ("http://LOCALHOST:*", "http://localhost:*"),
+            ("https://m\u{fc}nchen.example", "https://xn--mnchen-3ya.example"),
+        ] {
+            assert_eq!(OriginPattern::parse(text).unwrap().to_string(), shown);
         }
     }
 

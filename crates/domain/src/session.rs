@@ -1,6 +1,6 @@
 //! A signed-in person on a client.
 
-use crate::id::{ClientId, SessionActivityId, SessionId, UserId};
+use crate::id::{ClientId, PhoneNumberId, SessionActivityId, SessionId, UserId};
 use crate::settings::SessionSettings;
 use crate::strategy::Strategy;
 use crate::time::Timestamp;
@@ -137,6 +137,8 @@ pub struct Factors {
     pub first: Strategy,
     /// When the first factor was proven.
     pub first_at: Timestamp,
+    /// The number that the first factor was proven by, where it was one: it is no second one.
+    pub first_number: Option<PhoneNumberId>,
     /// When the second factor was proven, if one was.
     pub second_at: Option<Timestamp>,
     /// The way of the second factor, if one was proven.
@@ -146,7 +148,7 @@ pub struct Factors {
 impl Factors {
     /// One factor, proven now.
     pub const fn first(strategy: Strategy, now: Timestamp) -> Self {
-        Self { first: strategy, first_at: now, second_at: None, second: None }
+        Self { first: strategy, first_at: now, first_number: None, second_at: None, second: None }
     }
     /// When they were proven.
     pub fn proven(&self) -> Proven {
@@ -296,13 +298,26 @@ impl Session {
     }
 
     /// Notes that a factor was proven now.
-    pub fn prove(&mut self, second: Option<Strategy>, now: Timestamp) {
-        match second {
-            Some(strategy) => (self.factors.second, self.factors.second_at) = (Some(strategy), Some(now)),
-            None => self.factors.first_at = now,
+    pub fn prove(&mut self, proof: Proof, now: Timestamp) {
+        match proof {
+            Proof::First { number } => (self.factors.first_at, self.factors.first_number) = (now, number),
+            Proof::Second(strategy) => (self.factors.second, self.factors.second_at) = (Some(strategy), Some(now)),
         }
         self.updated_at = now;
     }
+}
+
+/// What is proven anew in a session.
+#[derive(Debug, Clone, Copy, PartialEq, Eq)]
+pub enum Proof {
+    /// The first factor.
+    First {
+        /// The number that it was proven by, where it was one: from now on that one is no second factor, and the one
+        /// before it may be.
+        number: Option<PhoneNumberId>,
+    },
+    /// The second factor.
+    Second(Strategy),
 }
 
 /// How recently a factor must have been proven for a sensitive change.
@@ -350,6 +365,18 @@ mod tests {
         assert_eq!(s.finish(Ending::Ended, now, &settings), Ok(()));
         assert_eq!(s.finish(Ending::Revoked, now, &settings), Err(AlreadyOver));
         assert_eq!(s.status, SessionStatus::Ended);
+    }
+
+    #[test]
+    fn the_number_of_the_first_factor_is_the_one_that_was_shown_last() {
+        let now = Timestamp::from_millis(1_000_000);
+        let number = PhoneNumberId::new(now, [0; 10]);
+        let mut s = session(now);
+        s.prove(Proof::First { number: Some(number) }, now);
+        s.prove(Proof::Second(Strategy::Totp), now);
+        assert_eq!((s.factors.first_number, s.factors.second), (Some(number), Some(Strategy::Totp)));
+        s.prove(Proof::First { number: None }, now);
+        assert_eq!(s.factors.first_number, None);
     }
 
     #[test]

@@ -4,7 +4,7 @@ mod factors;
 mod numbers;
 mod second;
 
-pub use factors::{FactorSummary, Passkey, PhoneNumber, SecondFactors};
+pub use factors::{FactorSummary, PASSKEYS_MAX, Passkey, PhoneNumber, SecondFactors};
 pub use numbers::{IDENTIFIERS_MAX, NumberChange, NumberRefused};
 pub use second::{ENROLMENT_LIFETIME, TotpSecret, backup_code, totp_code};
 

@@ -2,6 +2,7 @@
 
 use crate::mail::Letter;
 use crate::refusals::stored;
+use crate::standing::{self, Unfit};
 use crate::tenancy::{self, Tenant};
 use crate::{Engine, StorageError, people};
 use crypto::Secret;
@@ -17,6 +18,9 @@ pub enum BackupCodeError {
     /// The person is gone.
     #[error("there is no such user")]
     NoUser,
+    /// The session does not bear the change (any more).
+    #[error(transparent)]
+    Unfit(#[from] Unfit),
     /// The database failed.
     #[error("the backup codes cannot be read or changed")]
     Storage(#[from] StorageError),
@@ -28,6 +32,7 @@ impl Refusal for BackupCodeError {
         match self {
             Self::Off => Kind::Invalid.code(codes::MFA_NOT_ENABLED),
             Self::NoUser => Kind::Unauthenticated.code(codes::SESSION_REVOKED),
+            Self::Unfit(unfit) => unfit.verdict(),
             Self::Storage(_) => Verdict::Fault,
         }
     }
@@ -62,6 +67,7 @@ pub async fn generate(engine: &Engine, cx: &Context, user: UserId) -> Result<Bat
     engine
         .write(cx, async move |tx, cx| {
             let mut person = storage::users::lock(tx, cx.env, user).await?.ok_or(BackupCodeError::NoUser)?;
+            standing::still_fresh(tx, cx, &tenant.env.settings, &person).await??;
             storage::backup_codes::replace(tx, cx.env, user, &batch, cx.now).await?;
             person.second.backup_codes = u32::try_from(batch.len()).unwrap_or(u32::MAX);
             people::save_second_factors(tx, cx, &tenant, &mut person).await?;
@@ -84,6 +90,7 @@ pub async fn remove(engine: &Engine, cx: &Context, user: UserId) -> Result<Batch
     engine
         .write(cx, async move |tx, cx| {
             let mut person = storage::users::lock(tx, cx.env, user).await?.ok_or(BackupCodeError::NoUser)?;
+            standing::still_fresh(tx, cx, &tenant.env.settings, &person).await??;
             if person.second.backup_codes > 0 {
                 storage::backup_codes::delete_unspent(tx, cx.env, user).await?;
                 person.second.backup_codes = 0;

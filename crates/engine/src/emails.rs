@@ -10,6 +10,7 @@ use crate::mail::{self, Letter, To};
 use crate::people::{self, TestRefused};
 use crate::refusals::stored;
 use crate::restrictions::{self, Refused, Voucher, Wanted};
+use crate::standing::{self, Unfit};
 use crate::tenancy::{self, Tenant};
 use crate::{Engine, StorageError, idempotency, redirects, sessions};
 use domain::challenge::{Challenge, ChallengeStatus, NotAnswerable, Parent, Step};
@@ -73,6 +74,9 @@ pub enum EmailError {
     /// The answer was not taken.
     #[error(transparent)]
     Wrong(#[from] Wrong),
+    /// The session does not bear the change (any more).
+    #[error(transparent)]
+    Unfit(#[from] Unfit),
     /// The database failed.
     #[error("the address cannot be read or changed")]
     Storage(#[source] StorageError),
@@ -105,6 +109,7 @@ impl Refusal for EmailError {
             Self::Missing(param) => Kind::Invalid.code(codes::PARAM_NIL).param(param),
             Self::Test(_) => Kind::Invalid.code(codes::TEST_IDENTIFIER_FORBIDDEN).param("email_address"),
             Self::Wrong(wrong) => wrong.verdict(),
+            Self::Unfit(unfit) => unfit.verdict(),
             Self::Storage(_) => Verdict::Fault,
         }
     }
@@ -159,6 +164,7 @@ pub async fn add(
                 return Err(refused.into());
             }
             let mut person = storage::users::lock(tx, cx.env, user).await?.ok_or(EmailError::NoUser)?;
+            standing::still_fresh(tx, cx, &tenant.env.settings, &person).await??;
             let canonical = settings.canonical(&email);
             if person.email_addresses.iter().any(|a| a.canonical == canonical) {
                 return Err(EmailError::Taken);
@@ -221,6 +227,7 @@ pub async fn change(
                 lock_claimants(tx, cx, user, id).await?;
             }
             let mut person = storage::users::lock(tx, cx.env, user).await?.ok_or(EmailError::NotFound)?;
+            standing::still_fresh(tx, cx, &tenant.env.settings, &person).await??;
             let mut address =
                 person.email_addresses.iter().find(|a| a.id == id).cloned().ok_or(EmailError::NotFound)?;
             let before = (person.clone(), address.clone());
@@ -246,7 +253,7 @@ pub async fn change(
             {
                 sessions::revoke_all(tx, cx, &tenant.env.settings, user, Some(session)).await?;
             }
-            idempotency::keep(tx, cx, 200, &api::EmailAddress::from(&address), None).await?;
+            idempotency::keep(tx, cx, 200, &api::EmailAddress::from(&address), Some(id.to_string())).await?;
             Ok(address)
         })
         .await
@@ -322,6 +329,7 @@ pub async fn remove(
     engine
         .write(cx, async move |tx, cx| {
             let mut person = storage::users::lock(tx, cx.env, user).await?.ok_or(EmailError::NotFound)?;
+            standing::still_fresh(tx, cx, &tenant.env.settings, &person).await??;
             let address = person.email_addresses.iter().find(|a| a.id == id).cloned().ok_or(EmailError::NotFound)?;
             let primary = person.user.primary_email_address_id == Some(id);
             if primary && by == Remover::Owner && person.email_addresses.len() > 1 {
@@ -396,6 +404,7 @@ pub async fn prepare(
     engine
         .write(cx, async move |tx, cx| {
             let person = storage::users::lock(tx, cx.env, user).await?.ok_or(EmailError::NotFound)?;
+            standing::still_live(tx, cx, &tenant.env.settings, &person).await??;
             let mut address = person.email_addresses.into_iter().find(|a| a.id == id).ok_or(EmailError::NotFound)?;
             let env = &tenant.env;
             let strategy = Strategy::parse(&strategy).ok_or(EmailError::Strategy)?;
@@ -451,6 +460,7 @@ pub async fn answer(
         .write(cx, async move |tx, cx| {
             lock_to_prove(tx, cx, user, id, challenge).await?;
             let mut person = storage::users::lock(tx, cx.env, user).await?.ok_or(EmailError::NotFound)?;
+            standing::still_live(tx, cx, &tenant.env.settings, &person).await??;
             let mut address =
                 person.email_addresses.iter().find(|a| a.id == id).cloned().ok_or(EmailError::NotFound)?;
             let parent = Parent::EmailAddress(id);

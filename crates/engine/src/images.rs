@@ -1,6 +1,7 @@
 //! Pictures of people: made anew, kept under a name that nobody can guess, deleted when nobody shows them any more.
 
 use crate::refusals::stored;
+use crate::standing::{self, Unfit};
 use crate::{Engine, StorageError, people, tenancy};
 use bytes::Bytes;
 use domain::user::Person;
@@ -55,6 +56,9 @@ pub enum ImageError {
     /// The decoder broke.
     #[error("the image could not be worked on")]
     Worker(#[from] tokio::task::JoinError),
+    /// The session does not bear the change (any more).
+    #[error(transparent)]
+    Unfit(#[from] Unfit),
     /// The database failed.
     #[error("the image cannot be written down")]
     Storage(#[from] StorageError),
@@ -70,6 +74,7 @@ impl Refusal for ImageError {
             }
             Self::NotFound => Kind::NotFound.code(code::USER_NOT_FOUND),
             Self::Busy => Kind::Busy.code(code::SERVER_BUSY).with("retry_after_seconds", 5),
+            Self::Unfit(unfit) => unfit.verdict(),
             Self::Store(_) | Self::Worker(_) | Self::Storage(_) => Verdict::Fault,
         }
     }
@@ -93,6 +98,7 @@ pub async fn set(engine: &Engine, cx: &Context, user: UserId, file: Bytes) -> Re
     engine
         .write(cx, async move |tx, cx| {
             let mut person = storage::users::lock(tx, cx.env, user).await?.ok_or(ImageError::NotFound)?;
+            standing::still_live(tx, cx, &tenant.env.settings, &person).await??;
             if let Some(old) = person.user.image_key.replace(name.clone()) {
                 check_later(tx, cx, user, &old, cx.now).await?;
             }
@@ -108,6 +114,7 @@ pub async fn clear(engine: &Engine, cx: &Context, user: UserId) -> Result<Person
     engine
         .write(cx, async move |tx, cx| {
             let mut person = storage::users::lock(tx, cx.env, user).await?.ok_or(ImageError::NotFound)?;
+            standing::still_live(tx, cx, &tenant.env.settings, &person).await??;
             if let Some(old) = person.user.image_key.take() {
                 check_later(tx, cx, user, &old, cx.now).await?;
                 people::save(tx, cx, &tenant.env.settings, &mut person).await?;

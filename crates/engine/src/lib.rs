@@ -45,6 +45,7 @@ pub mod sign_in;
 pub mod sign_up;
 pub mod signing;
 pub mod sms;
+pub mod standing;
 pub mod step_up;
 pub mod tenancy;
 pub mod tickets;

@@ -4,6 +4,7 @@ use crate::guesses::{self, Purpose};
 use crate::mail::{self, Letter, To};
 use crate::passwords::{self, PasswordError};
 use crate::refusals::stored;
+use crate::standing::{self, Unfit};
 use crate::users::{self, UserError};
 use crate::{Engine, StorageError, people, sessions, tenancy};
 use crypto::Secret;
@@ -21,15 +22,9 @@ pub enum MeError {
     /// The person is gone.
     #[error("there is no such user")]
     NotFound,
-    /// A factor must be proven anew.
-    #[error("a factor must be proven again")]
-    Reverify {
-        /// The ways the person has.
-        strategies: Vec<&'static str>,
-    },
-    /// An operator acts in the person's place.
-    #[error("an impersonation session may not do this")]
-    Impersonated,
+    /// The session does not bear the change.
+    #[error(transparent)]
+    Unfit(#[from] Unfit),
     /// Somebody has the user name.
     #[error("the user name is taken")]
     UsernameTaken,
@@ -99,11 +94,7 @@ impl Refusal for MeError {
     fn verdict(&self) -> Verdict {
         match self {
             Self::NotFound => Kind::Unauthenticated.code(codes::SESSION_REVOKED),
-            Self::Reverify { strategies } => Kind::Forbidden
-                .code(codes::REVERIFICATION_REQUIRED)
-                .with("max_age_seconds", domain::session::STEP_UP_WINDOW.as_secs())
-                .with("strategies", strategies.clone()),
-            Self::Impersonated => Kind::Forbidden.code(codes::ACTOR_SESSION_FORBIDDEN),
+            Self::Unfit(unfit) => unfit.verdict(),
             Self::UsernameTaken => Kind::Taken.code(codes::IDENTIFIER_EXISTS).param("username"),
             Self::Last => Kind::Invalid.code(codes::LAST_IDENTIFIER_NOT_REMOVABLE).param("username"),
             Self::Metadata => Kind::Invalid.code(codes::METADATA_TOO_LARGE).param("unsafe_metadata"),
@@ -127,36 +118,6 @@ impl Refusal for MeError {
             Self::Storage(_) => Verdict::Fault,
         }
     }
-}
-
-/// Refuses a change to an operator who acts in the person's place.
-pub fn require_owner(session: &Session) -> Result<(), MeError> {
-    if session.actor.is_some() { Err(MeError::Impersonated) } else { Ok(()) }
-}
-
-/// Refuses a sensitive change unless the person themselves proved a factor within the last ten minutes: the second
-/// one where they have any, else the first.
-pub fn require_fresh(session: &Session, user: &User, now: Timestamp) -> Result<(), MeError> {
-    require_owner(session)?;
-    if session.is_fresh(user.factors.two_factor(), now) {
-        return Ok(());
-    }
-    let mut strategies: Vec<&'static str> = user.factors.second_factors().into_iter().map(|s| s.as_str()).collect();
-    if strategies.is_empty() {
-        if user.password_digest.is_some() {
-            strategies.push("password");
-        }
-        if user.primary_email_address_id.is_some() && !user.factors.email_unproven {
-            strategies.push("email_code");
-        }
-        if user.factors.phone_verified {
-            strategies.push("phone_code");
-        }
-        if user.factors.passkeys > 0 {
-            strategies.push("passkey");
-        }
-    }
-    Err(MeError::Reverify { strategies })
 }
 
 /// A person with the addresses.
@@ -209,6 +170,7 @@ pub async fn update(
     engine
         .write(cx, async move |tx, cx| {
             let mut person = storage::users::lock(tx, cx.env, user).await?.ok_or(MeError::NotFound)?;
+            standing::still_live(tx, cx, &settings, &person).await??;
             let before = person.clone();
             if matches!(change.username, Patch::Clear) && person.user.username.is_some() && person.identifiers() == 1 {
                 return Err(MeError::Last);
@@ -264,6 +226,7 @@ pub async fn change_password(
         .write(cx, async move |tx, cx| {
             let settings = &tenant.env.settings;
             let mut person = storage::users::lock(tx, cx.env, user).await?.ok_or(MeError::NotFound)?;
+            standing::still_fresh(tx, cx, settings, &person).await??;
             if person.user.password_digest != digest {
                 // Somebody changed it while this one was being hashed.
                 return Err(MeError::CurrentWrong);
@@ -304,6 +267,7 @@ pub async fn remove_password(
         .write(cx, async move |tx, cx| {
             let settings = &tenant.env.settings;
             let person = storage::users::lock(tx, cx.env, user).await?.ok_or(MeError::NotFound)?;
+            standing::still_fresh(tx, cx, settings, &person).await??;
             if person.user.password_digest.as_ref() != Some(&digest) {
                 // Somebody changed it while this one was being checked.
                 return Err(MeError::CurrentWrong);

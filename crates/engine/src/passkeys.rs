@@ -6,6 +6,7 @@ pub(crate) mod ceremony;
 use crate::challenges;
 use crate::mail::{self, Letter, To};
 use crate::refusals::stored;
+use crate::standing::{self, Unfit};
 use crate::tenancy::{self, Tenant};
 use crate::{Engine, StorageError, events, idempotency, people};
 use ceremony::Ceremony;
@@ -13,9 +14,9 @@ use domain::challenge::{Challenge, Parent, Step};
 use domain::code::{self as codes, Code};
 use domain::event::{Event, EventType};
 use domain::page::{Page, PageRequest};
-use domain::session::Session;
+use domain::session::{Proof, Session};
 use domain::strategy::Strategy;
-use domain::user::{Passkey, Person};
+use domain::user::{PASSKEYS_MAX, Passkey, Person};
 use domain::{ChallengeId, Context, Kind, PasskeyId, Refusal, UserId, Verdict};
 use protocols::webauthn::{NewPasskey, Refused, Registrant};
 use serde_json::Value;
@@ -43,9 +44,15 @@ pub enum PasskeyError {
     /// The authenticator's answer is not believed.
     #[error("the authenticator's answer is not taken: {}", .0.name)]
     Answer(Code),
+    /// The person has as many as people may have.
+    #[error("the person has too many passkeys")]
+    Full,
     /// Nothing would be left to sign in with.
     #[error("the last way to sign in cannot be removed")]
     Last,
+    /// The session does not bear the change (any more).
+    #[error(transparent)]
+    Unfit(#[from] Unfit),
     /// The database failed.
     #[error("the passkey cannot be read or changed")]
     Storage(#[from] StorageError),
@@ -61,7 +68,9 @@ impl Refusal for PasskeyError {
             Self::NoChallenge => Kind::NotFound.code(codes::CHALLENGE_NOT_FOUND),
             Self::Consumed => Kind::Invalid.code(codes::CHALLENGE_ALREADY_CONSUMED),
             Self::Answer(code) => Kind::Invalid.code(*code).param("attestation"),
+            Self::Full => Kind::Invalid.code(codes::PASSKEY_QUOTA_EXCEEDED),
             Self::Last => Kind::Invalid.code(codes::LAST_SIGN_IN_METHOD_NOT_REMOVABLE),
+            Self::Unfit(unfit) => unfit.verdict(),
             Self::Storage(_) => Verdict::Fault,
         }
     }
@@ -106,6 +115,8 @@ pub async fn begin(
     engine
         .write(cx, async move |tx, cx| {
             let mut person = storage::users::lock(tx, cx.env, user).await?.ok_or(PasskeyError::NoUser)?;
+            standing::still_fresh(tx, cx, &tenant.env.settings, &person).await??;
+            has_room(&person)?;
             let handle = match person.user.passkey_handle {
                 Some(handle) => handle,
                 None => {
@@ -129,6 +140,11 @@ pub async fn begin(
             Ok(challenge)
         })
         .await
+}
+
+/// Every passkey goes along with each registration and sign-in of the person, so there are not many.
+fn has_room(person: &Person) -> Result<(), PasskeyError> {
+    if person.passkeys.len() >= PASSKEYS_MAX { Err(PasskeyError::Full) } else { Ok(()) }
 }
 
 /// What an authenticator shows beside the passkey: what the person signs in with, and the person's name.
@@ -198,10 +214,12 @@ async fn enrol(
     let added = engine
         .write(cx, async move |tx, cx| {
             let mut person = storage::users::lock(tx, cx.env, user).await?.ok_or(PasskeyError::NoUser)?;
+            standing::still_fresh(tx, cx, &tenant.env.settings, &person).await??;
             let parent = Parent::User(user);
             let held = storage::challenges::lock(tx, cx.env, &parent, challenge).await?;
             let mut challenge = held.ok_or(PasskeyError::NoChallenge)?;
             challenge.reservable(cx.now).map_err(|_| PasskeyError::Consumed)?;
+            has_room(&person)?;
             if storage::passkeys::by_credential(tx, cx.env, &new.credential_id).await?.is_some() {
                 return Err(PasskeyError::Answer(codes::PASSKEY_REPLAYED));
             }
@@ -226,7 +244,7 @@ async fn enrol(
             people::save(tx, cx, &tenant.env.settings, &mut person).await?;
             tell(tx, cx, &tenant, EventType::PasskeyAdded, &person, &key).await?;
             if let Some(mut session) = storage::sessions::lock(tx, cx.env, session).await? {
-                session.prove(None, cx.now);
+                session.prove(Proof::First { number: session.factors.first_number }, cx.now);
                 storage::sessions::save(tx, cx.env, &session).await?;
             }
             Ok(key)
@@ -297,6 +315,7 @@ pub async fn rename(
     engine
         .write(cx, async move |tx, cx| {
             let mut person = storage::users::lock(tx, cx.env, user).await?.ok_or(PasskeyError::NotFound)?;
+            standing::still_fresh(tx, cx, &tenant.env.settings, &person).await??;
             let key = person.passkeys.iter_mut().find(|key| key.id == id).ok_or(PasskeyError::NotFound)?;
             let changed = key.nickname != nickname;
             if changed {
@@ -308,7 +327,7 @@ pub async fn rename(
             if changed {
                 people::save(tx, cx, &tenant.env.settings, &mut person).await?;
             }
-            idempotency::keep(tx, cx, 200, &api::Passkey::from(&key), None).await?;
+            idempotency::keep(tx, cx, 200, &api::Passkey::from(&key), Some(key.id.to_string())).await?;
             Ok(key)
         })
         .await
@@ -335,6 +354,7 @@ pub async fn remove(
     engine
         .write(cx, async move |tx, cx| {
             let mut person = storage::users::lock(tx, cx.env, user).await?.ok_or(PasskeyError::NotFound)?;
+            standing::still_fresh(tx, cx, &tenant.env.settings, &person).await??;
             let place = person.passkeys.iter().position(|key| key.id == id).ok_or(PasskeyError::NotFound)?;
             let mut key = person.passkeys.remove(place);
             if by == Remover::Owner && person.sign_in_methods(&tenant.env.settings) == 0 {

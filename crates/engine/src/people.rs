@@ -2,7 +2,7 @@
 
 use crate::mail::{self, Letter, To};
 use crate::tenancy::Tenant;
-use crate::{StorageError, events, sessions};
+use crate::{StorageError, events, idempotency, sessions};
 use domain::challenge::Parent;
 use domain::environment::{Environment, EnvironmentKind};
 use domain::event::EventType;
@@ -280,6 +280,7 @@ pub(crate) async fn drop_number_squatters(
             continue;
         }
         storage::phone_numbers::delete(tx, cx.env, other.id).await?;
+        idempotency::forget(tx, cx, &other.id.to_string()).await?;
         owner.phone_numbers.retain(|n| n.id != other.id);
         owner.user.updated_at = cx.now;
         storage::users::save(tx, cx.env, &owner).await?;
@@ -314,6 +315,7 @@ pub(crate) async fn drop_squatters(tx: &mut Tx<'_>, cx: &Context, proven: &Email
         let parent = Parent::EmailAddress(other.id);
         storage::challenges::fail_open(tx, cx.env, &parent, code::IDENTIFIER_EXISTS, cx.now).await?;
         storage::email_addresses::delete(tx, cx.env, other.id).await?;
+        idempotency::forget(tx, cx, &other.id.to_string()).await?;
         owner.email_addresses.retain(|a| a.id != other.id);
         if owner.user.primary_email_address_id == Some(other.id) {
             owner.user.primary_email_address_id = owner.email_addresses.iter().find(|a| a.verified).map(|a| a.id);
@@ -352,6 +354,7 @@ pub(crate) async fn take_over(
         }
         for number in std::mem::take(&mut person.phone_numbers) {
             storage::phone_numbers::delete(tx, cx.env, number.id).await?;
+            idempotency::forget(tx, cx, &number.id.to_string()).await?;
         }
         person.user.primary_phone_number_id = None;
         storage::second_factors::drop_all(tx, cx.env, person.user.id).await?;
@@ -362,6 +365,7 @@ pub(crate) async fn take_over(
             std::mem::take(&mut person.email_addresses).into_iter().partition(|a| a.verified || a.id == address.id);
         for other in dropped {
             storage::email_addresses::delete(tx, cx.env, other.id).await?;
+            idempotency::forget(tx, cx, &other.id.to_string()).await?;
         }
         person.email_addresses = kept;
     }

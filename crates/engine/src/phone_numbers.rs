@@ -11,6 +11,7 @@ use crate::people::{self, TestRefused};
 use crate::refusals::{stored, texted};
 use crate::restrictions::{self, Refused, Voucher, Wanted};
 use crate::sms::SmsRefused;
+use crate::standing::{self, Unfit};
 use crate::tenancy::{self, Tenant};
 use crate::{Engine, StorageError, events, idempotency};
 use domain::challenge::Parent;
@@ -18,6 +19,7 @@ use domain::code as codes;
 use domain::event::EventType;
 use domain::page::{Page, PageRequest};
 use domain::phone::NotAPhone;
+use domain::session::Proof;
 use domain::settings::Settings;
 use domain::strategy::Strategy;
 use domain::user::{IDENTIFIERS_MAX, NumberChange, NumberRefused, Person, PhoneNumber, User};
@@ -81,6 +83,9 @@ pub enum PhoneError {
     /// No code is sent.
     #[error(transparent)]
     Sms(SmsRefused),
+    /// The session does not bear the change (any more).
+    #[error(transparent)]
+    Unfit(#[from] Unfit),
     /// The database failed.
     #[error("the number cannot be read or changed")]
     Storage(#[source] StorageError),
@@ -127,6 +132,7 @@ impl Refusal for PhoneError {
             Self::Test(_) => Kind::Invalid.code(codes::TEST_IDENTIFIER_FORBIDDEN).param("phone_number"),
             Self::Wrong(wrong) => wrong.verdict(),
             Self::Sms(refused) => refused.verdict(),
+            Self::Unfit(unfit) => unfit.verdict(),
             Self::Storage(_) => Verdict::Fault,
         }
     }
@@ -221,6 +227,7 @@ pub async fn add(
                 return Err(refused.into());
             }
             let mut person = storage::users::lock(tx, cx.env, user).await?.ok_or(PhoneError::NoUser)?;
+            standing::still_fresh(tx, cx, &tenant.env.settings, &person).await??;
             let claimed = storage::phone_numbers::by_number(tx, cx.env, &number).await?;
             if claimed.iter().any(|n| n.verified || n.user_id == user) {
                 return Err(PhoneError::Taken);
@@ -264,6 +271,7 @@ pub async fn change(
                 lock_claimants(tx, cx, user, id).await?;
             }
             let mut person = storage::users::lock(tx, cx.env, user).await?.ok_or(PhoneError::NotFound)?;
+            standing::still_fresh(tx, cx, &tenant.env.settings, &person).await??;
             let had_none = person.second_factors_after(None).is_empty();
             apply(tx, cx, &tenant, &mut person, id, change).await?;
             let shown = shown_of(&person, id)?;
@@ -274,7 +282,7 @@ pub async fn change(
             {
                 enrolled(tx, cx, session).await?;
             }
-            idempotency::keep(tx, cx, 200, &body(&shown), None).await?;
+            idempotency::keep(tx, cx, 200, &body(&shown), Some(id.to_string())).await?;
             Ok(shown)
         })
         .await
@@ -283,7 +291,7 @@ pub async fn change(
 /// Enrolling counts as proving: whoever enrols has proven everything that was there before just now.
 async fn enrolled(tx: &mut Tx<'_>, cx: &Context, session: SessionId) -> Result<(), PhoneError> {
     let Some(mut session) = storage::sessions::lock(tx, cx.env, session).await? else { return Ok(()) };
-    session.prove(Some(Strategy::PhoneCode), cx.now);
+    session.prove(Proof::Second(Strategy::PhoneCode), cx.now);
     Ok(storage::sessions::save(tx, cx.env, &session).await?)
 }
 
@@ -338,6 +346,7 @@ pub async fn remove(engine: &Engine, cx: &Context, user: UserId, id: PhoneNumber
     engine
         .write(cx, async move |tx, cx| {
             let mut person = storage::users::lock(tx, cx.env, user).await?.ok_or(PhoneError::NotFound)?;
+            standing::still_fresh(tx, cx, &tenant.env.settings, &person).await??;
             let shown = shown_of(&person, id)?;
             if shown.number.reserved_for_second_factor {
                 return Err(PhoneError::Reserved);

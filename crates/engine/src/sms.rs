@@ -77,11 +77,19 @@ impl SmsLetter {
 /// Whom a short message goes to. The number counts against its budget whoever has it.
 #[derive(Debug, Clone, Copy)]
 pub enum SmsTo<'a> {
-    /// A number, and whose it is when that is known.
+    /// A number that somebody has proven.
     Number {
         /// The number.
         number: &'a Phone,
         /// Whose it is.
+        user: Option<UserId>,
+    },
+    /// A number that is claimed and not proven: by a signed-in person, or by nobody known at a sign-up. Such messages
+    /// have a share of the day's budget and leave the rest to others.
+    Claimed {
+        /// The number.
+        number: &'a Phone,
+        /// Who claims it, if that is somebody known.
         user: Option<UserId>,
     },
     /// A number of somebody who has proven the first factor just now: strangers cannot use its budget up.
@@ -156,9 +164,11 @@ pub async fn enqueue(
     to: SmsTo<'_>,
 ) -> Result<(), SmsRefused> {
     let (number, known, user, budget) = match to {
-        SmsTo::Number { number, user } => (number, true, user, SHARED),
-        SmsTo::Owner { number, user } => (number, true, Some(user), OWNERS),
-        SmsTo::Nobody { number } => (number, false, None, SHARED),
+        SmsTo::Number { number, user } => (number, true, user, Purse::Shared),
+        SmsTo::Claimed { number, user: None } => (number, true, None, Purse::SignUps),
+        SmsTo::Claimed { number, user } => (number, true, user, Purse::Claims),
+        SmsTo::Owner { number, user } => (number, true, Some(user), Purse::Owners),
+        SmsTo::Nobody { number } => (number, false, None, Purse::Shared),
     };
     if number.is_test() {
         return Ok(());
@@ -185,31 +195,68 @@ pub async fn enqueue(
     Ok(())
 }
 
-/// Whose budget a message is paid from: everybody's, or that of people who have proven the first factor. The second
-/// holds a fifth as much a day, beside the first.
-const SHARED: &str = "sms";
-const OWNERS: &str = "sms_owner";
+/// What a message is paid from.
+#[derive(Debug, Clone, Copy, PartialEq, Eq)]
+enum Purse {
+    /// Everybody's.
+    Shared,
+    /// Half of everybody's: whoever signs up leaves the other half to people who have an account.
+    SignUps,
+    /// A quarter of everybody's: accounts cost nothing, so numbers that are added to them leave a quarter at least to
+    /// the sign-ins of others.
+    Claims,
+    /// That of people who have proven the first factor: a fifth as much, beside everybody's.
+    Owners,
+}
+
+impl Purse {
+    /// Whose messages to a number are counted together.
+    const fn whose(self) -> &'static str {
+        match self {
+            Self::Shared | Self::SignUps | Self::Claims => "sms",
+            Self::Owners => "sms_owner",
+        }
+    }
+
+    /// What it holds a day.
+    const fn a_day(self, budget: u32) -> u32 {
+        match self {
+            Self::Shared | Self::SignUps | Self::Claims => budget,
+            Self::Owners => budget.div_ceil(5),
+        }
+    }
+
+    /// The share of it that these messages have, by a name of its own.
+    const fn share(self, budget: u32) -> Option<(&'static str, u32)> {
+        match self {
+            Self::SignUps => Some(("sms_sign_up", budget.div_ceil(2))),
+            Self::Claims => Some(("sms_claim", budget.div_ceil(4))),
+            Self::Shared | Self::Owners => None,
+        }
+    }
+}
 
 /// One in 30 seconds and five an hour to a number; so many a day out of an environment.
 async fn within_budgets(
     tx: &mut Tx<'_>,
     cx: &Context,
     tenant: &Tenant,
-    (whose, number): (&str, &Phone),
+    (purse, number): (Purse, &Phone),
     known: bool,
 ) -> Result<(), SmsRefused> {
+    let whose = purse.whose();
     // The number itself is not kept.
     let number = format!("{whose}:{}", &crypto::digest::sha256_hex(number.as_str().as_bytes())[..32]);
     let a_day = tenant.env.settings.sms.daily_budget;
-    let max = if whose == OWNERS { a_day.div_ceil(5) } else { a_day };
-    let daily = Budget { max, window_seconds: 86_400 };
+    let daily = |max| Budget { max, window_seconds: 86_400 };
+    let share = purse.share(a_day).map(|(whose, max)| (whose, "sms_day", daily(max), 1));
     // What is not sent costs nothing, but is refused like what is: else the refusal would tell which numbers are known.
     let asks = [
         (number.as_str(), "sms_30s", Budget { max: 1, window_seconds: 30 }, 1),
         (number.as_str(), "sms_hour", Budget { max: 5, window_seconds: 3600 }, 1),
-        (whose, "sms_day", daily, u32::from(known)),
+        (whose, "sms_day", daily(purse.a_day(a_day)), u32::from(known)),
     ];
-    for (identity, purpose, budget, amount) in asks {
+    for (identity, purpose, budget, amount) in asks.into_iter().chain(share) {
         if let Some(until) = spend(tx, cx.env, identity, purpose, budget, amount, cx.now).await? {
             return Err(SmsRefused::TooMany { retry_after_seconds: until.seconds_since(cx.now).max(1) });
         }

@@ -15,7 +15,7 @@ use crate::{Engine, StorageError, passwords, tenancy};
 use crypto::Secret;
 use domain::challenge::{Challenge, Parent, Step};
 use domain::environment::Environment;
-use domain::session::Session;
+use domain::session::{Proof, Session};
 use domain::strategy::Strategy;
 use domain::user::{PasswordDigest, Person};
 use domain::{ChallengeId, ClientId, Context, Kind, Refusal, SessionId, Verdict, code as codes};
@@ -146,7 +146,7 @@ pub async fn prepare(
                 }
                 Strategy::Totp | Strategy::BackupCode | Strategy::PhoneCode => {
                     let number = wanted.phone_number_id.as_deref();
-                    let ask = factors::Ask { strategy, number, first_number: None };
+                    let ask = factors::Ask { strategy, number, first_number: session.factors.first_number };
                     Ok(factors::issue(tx, cx, &tenant, parent, &person, ask).await?)
                 }
                 Strategy::EmailCode => {
@@ -218,7 +218,7 @@ async fn by_second_factor(
     code: String,
 ) -> Result<(Session, Challenge), StepUpError> {
     let tenant = tenancy::tenant(engine, cx.env).await?;
-    let (id, user) = (session.id, session.user_id);
+    let (id, user, first_number) = (session.id, session.user_id, session.factors.first_number);
     engine
         .write(cx, async move |tx, cx| {
             let parent = Parent::Session(id);
@@ -226,12 +226,12 @@ async fn by_second_factor(
                 storage::challenges::lock(tx, cx.env, &parent, challenge).await?.ok_or(StepUpError::NoChallenge)?;
             let mut person = storage::users::lock(tx, cx.env, user).await?.ok_or(StepUpError::NotLive)?;
             let identity = format!("{}:self", guesses::identity(Some(user), ""));
-            let shown = factors::Shown { identity: &identity, code: &code, first_number: None };
+            let shown = factors::Shown { identity: &identity, code: &code, first_number };
             if let Err(wrong) = factors::answer(tx, cx, &tenant, &mut challenge, &mut person, shown).await? {
                 // A failed answer is kept: the transaction commits.
                 return Ok(Err(wrong.into()));
             }
-            let session = stamp(tx, cx, &tenant.env, id, Some(challenge.strategy)).await?;
+            let session = stamp(tx, cx, &tenant.env, id, Proof::Second(challenge.strategy)).await?;
             Ok::<_, StepUpError>(Ok((session, challenge)))
         })
         .await?
@@ -266,7 +266,7 @@ async fn by_code(
                 // The address was removed after the code was sent: its mailbox proves nothing of the person.
                 return Err(StepUpError::Address);
             }
-            let session = stamp(tx, cx, &tenant.env, id, None).await?;
+            let session = stamp(tx, cx, &tenant.env, id, Proof::First { number: None }).await?;
             Ok::<_, StepUpError>(Ok((session, challenge)))
         })
         .await?
@@ -326,7 +326,7 @@ async fn by_password(
                 return Ok(Err(StepUpError::Wrong(Wrong::Answer(wrong))));
             }
             challenges::end_try(tx, cx, &mut challenge, tries(&identity), Ok(())).await??;
-            let session = stamp(tx, cx, &tenant.env, id, None).await?;
+            let session = stamp(tx, cx, &tenant.env, id, Proof::First { number: None }).await?;
             Ok::<_, StepUpError>(Ok((session, challenge)))
         })
         .await?
@@ -342,13 +342,13 @@ async fn stamp(
     cx: &Context,
     env: &Environment,
     id: SessionId,
-    second: Option<Strategy>,
+    proof: Proof,
 ) -> Result<Session, StepUpError> {
     let mut session = storage::sessions::lock(tx, cx.env, id).await?.ok_or(StepUpError::NotFound)?;
     if !session.status_at(cx.now, &env.settings.sessions).is_live() {
         return Err(StepUpError::NotLive);
     }
-    session.prove(second, cx.now);
+    session.prove(proof, cx.now);
     storage::sessions::save(tx, cx.env, &session).await?;
     Ok(session)
 }

@@ -3,11 +3,12 @@
 use crate::guesses::{self, Purpose};
 use crate::mail::Letter;
 use crate::refusals::stored;
+use crate::standing::{self, Unfit};
 use crate::tenancy::{self, Tenant};
 use crate::{Engine, StorageError, people};
 use crypto::Secret;
 use domain::code as codes;
-use domain::session::Session;
+use domain::session::{Proof, Session};
 use domain::strategy::Strategy;
 use domain::user::{Person, TotpSecret};
 use domain::{Context, Kind, Refusal, Timestamp, TotpSecretId, UserId, Verdict};
@@ -46,6 +47,9 @@ pub enum TotpError {
         /// When one is looked at again, in seconds.
         retry_after: i64,
     },
+    /// The session does not bear the change (any more).
+    #[error(transparent)]
+    Unfit(#[from] Unfit),
     /// The database failed.
     #[error("the authenticator app cannot be read or changed")]
     Storage(#[from] StorageError),
@@ -68,6 +72,7 @@ impl Refusal for TotpError {
                 .code(codes::RATE_LIMIT_EXCEEDED)
                 .with("limit", 10)
                 .with("retry_after_seconds", *retry_after),
+            Self::Unfit(unfit) => unfit.verdict(),
             Self::Storage(_) => Verdict::Fault,
         }
     }
@@ -96,6 +101,7 @@ pub async fn start(engine: &Engine, cx: &Context, user: UserId) -> Result<Enrolm
     let (secret, account) = engine
         .write(cx, async move |tx, cx| {
             let person = storage::users::lock(tx, cx.env, user).await?.ok_or(TotpError::NotFound)?;
+            standing::still_fresh(tx, cx, &sealing.env.settings, &person).await??;
             if enrolled(tx, cx, user).await?.is_some() {
                 return Err(TotpError::AlreadyVerified);
             }
@@ -143,6 +149,7 @@ pub async fn confirm(
     engine
         .write(cx, async move |tx, cx| {
             let mut person = storage::users::lock(tx, cx.env, user).await?.ok_or(TotpError::NotFound)?;
+            standing::still_fresh(tx, cx, &tenant.env.settings, &person).await??;
             let secret = storage::totp::find(tx, cx.env, user).await?.filter(|secret| secret.stands(cx.now));
             let mut secret = secret.ok_or(TotpError::NotFound)?;
             if secret.verified_at.is_some() {
@@ -165,7 +172,7 @@ pub async fn confirm(
             if !session.status_at(cx.now, &tenant.env.settings.sessions).is_live() {
                 return Err(TotpError::NotLive);
             }
-            session.prove(Some(Strategy::Totp), cx.now);
+            session.prove(Proof::Second(Strategy::Totp), cx.now);
             storage::sessions::save(tx, cx.env, &session).await?;
             Ok::<_, TotpError>(Ok((secret, session)))
         })
@@ -178,6 +185,7 @@ pub async fn remove(engine: &Engine, cx: &Context, user: UserId) -> Result<TotpS
     engine
         .write(cx, async move |tx, cx| {
             let mut person = storage::users::lock(tx, cx.env, user).await?.ok_or(TotpError::NotFound)?;
+            standing::still_fresh(tx, cx, &tenant.env.settings, &person).await??;
             let secret = enrolled(tx, cx, user).await?.ok_or(TotpError::NotFound)?;
             storage::totp::delete(tx, cx.env, user).await?;
             person.second.totp = false;

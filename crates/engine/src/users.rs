@@ -12,6 +12,7 @@ pub use moderate::{ban, lock, unban, unlock};
 
 use crate::passwords::PasswordError;
 use crate::refusals::stored;
+use crate::standing::Unfit;
 use crate::{Engine, StorageError, people};
 use domain::code as codes;
 use domain::page::{Page, PageRequest};
@@ -54,6 +55,9 @@ pub enum UserError {
     /// The password cannot be taken or checked.
     #[error(transparent)]
     Password(#[from] PasswordError),
+    /// The session does not bear the change (any more).
+    #[error(transparent)]
+    Unfit(#[from] Unfit),
     /// The database failed.
     #[error("the user cannot be read or changed")]
     Storage(#[source] StorageError),
@@ -100,6 +104,7 @@ impl Refusal for UserError {
                 error.verdict().param("password")
             }
             Self::Password(error) => error.verdict(),
+            Self::Unfit(unfit) => unfit.verdict(),
             Self::Storage(_) => Verdict::Fault,
         }
     }

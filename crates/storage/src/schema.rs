@@ -148,6 +148,7 @@ diesel::table! {
         abandon_at -> BigInt,
         first_factor -> Text,
         first_factor_at -> BigInt,
+        first_factor_number -> Nullable<Text>,
         second_factor_at -> Nullable<BigInt>,
         second_factor -> Nullable<Text>,
         actor -> Nullable<Json>,

@@ -30,6 +30,7 @@ struct Row {
     abandon_at: i64,
     first_factor: String,
     first_factor_at: i64,
+    first_factor_number: Option<String>,
     second_factor_at: Option<i64>,
     second_factor: Option<String>,
     actor: Option<Doc<Map<String, Value>>>,
@@ -54,6 +55,10 @@ impl TryFrom<Row> for Session {
             factors: Factors {
                 first: Strategy::parse(&row.first_factor).ok_or_else(|| corrupt("sessions.first_factor"))?,
                 first_at: at(row.first_factor_at),
+                first_number: row
+                    .first_factor_number
+                    .map(|id| read(&id, "sessions.first_factor_number"))
+                    .transpose()?,
                 second_at: row.second_factor_at.map(at),
                 second: row
                     .second_factor
@@ -82,6 +87,7 @@ fn row(env: EnvironmentId, session: &Session) -> Row {
         abandon_at: session.abandon_at.millis(),
         first_factor: session.factors.first.as_str().to_owned(),
         first_factor_at: session.factors.first_at.millis(),
+        first_factor_number: session.factors.first_number.map(|id| id.to_string()),
         second_factor_at: session.factors.second_at.map(Timestamp::millis),
         second_factor: session.factors.second.map(|s| s.as_str().to_owned()),
         actor: session.actor.clone().map(Doc),

@@ -2,6 +2,7 @@
 
 use crate::call::Call;
 use crate::jar::Jar;
+use crate::raw::Held;
 use domain::Surface;
 use reqwest::Method;
 use serde_json::Value;
@@ -58,6 +59,25 @@ impl Caller {
     /// `DELETE`.
     pub fn delete(&self, path: impl Into<String>) -> Call {
         self.call(Method::DELETE, path)
+    }
+
+    /// Begins a request with a JSON body and keeps the body back.
+    pub async fn holds(&self, method: Method, path: &str, body: Value) -> Held {
+        let body = body.to_string();
+        let place = self.base.strip_prefix("http://").unwrap_or(&self.base);
+        let (authority, prefix) = place.split_once('/').map_or((place, String::new()), |(a, p)| (a, format!("/{p}")));
+        let mut head = format!("{method} {prefix}{path} HTTP/1.1\r\nHost: {authority}\r\n");
+        let cookies = self.jar.as_ref().and_then(Jar::header);
+        for (name, value) in [("Origin", &self.origin), ("Cookie", &cookies), ("Authorization", &self.authorization)] {
+            if let Some(value) = value {
+                head.push_str(&format!("{name}: {value}\r\n"));
+            }
+        }
+        let length = body.len();
+        head.push_str(&format!(
+            "Content-Type: application/json\r\nContent-Length: {length}\r\nConnection: close\r\n\r\n"
+        ));
+        crate::raw::hold(&self.base, &head, body.as_bytes()).await
     }
 
     /// The cookies; a backend has an empty jar that stays empty.

@@ -44,6 +44,7 @@ pub use outbound::fake::{Asked, Reply as Says, Stranger};
 pub use passkeys::{PasskeyChallenge, RP_ID};
 pub use person::{KnownUser, Named, SignedInUser};
 pub use race::race;
+pub use raw::Held;
 pub use reply::Reply;
 pub use reqwest::Method;
 pub use setup::{ORIGIN, Setup};

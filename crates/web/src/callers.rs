@@ -13,6 +13,7 @@ use domain::environment::Environment;
 use domain::session::Session;
 use domain::user::User;
 use domain::{Actor, ApiKeyId, ClientId, Context, Kind, code};
+use engine::Engine;
 use engine::api_keys::KeyError;
 use engine::callers::{Credential, DeviceCookie};
 use futures_util::future::LocalBoxFuture;
@@ -76,6 +77,15 @@ pub struct SignedIn {
     pub user: User,
     /// The client that holds the session.
     pub client_id: ClientId,
+}
+
+impl SignedIn {
+    /// Refuses a sensitive change unless the person proved a factor within the last ten minutes. Whoever is refused
+    /// hears so before anything is worked on; the change itself looks again.
+    pub async fn require_fresh(&self, engine: &Engine) -> Result<(), ApiError> {
+        let looked = engine::standing::require_fresh(engine, &self.cx, &self.session, &self.user).await;
+        Ok(looked.or_fault()??)
+    }
 }
 
 /// A backend with a secret key of the environment.

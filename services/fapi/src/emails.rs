@@ -6,7 +6,7 @@ use actix_web::web::{Data, Json};
 use actix_web::{delete, get, patch, post};
 use api::Envelope;
 use domain::{ChallengeId, Email, EmailAddressId};
-use engine::{Engine, emails, me};
+use engine::{Engine, emails};
 use utoipa::ToSchema;
 use web::ServiceConfig;
 use web::{ApiError, ApiErrors, Body, Bucket, By, Form, FromForm, Id, Limiter, OrFault, SignedIn};
@@ -57,7 +57,7 @@ async fn create_my_email_address(
     engine: Data<Engine>,
     Body(body): Body<CreateMyEmailAddress>,
 ) -> Written<api::EmailAddress> {
-    me::require_fresh(&caller.session, &caller.user, caller.cx.now)?;
+    caller.require_fresh(&engine).await?;
     let how = emails::Addition { verified: false, primary: false, status: 200 };
     let address = emails::add(&engine, &caller.cx, caller.user.id, body.email_address, how).await?;
     written(&engine, &caller.cx, &caller.env, caller.client_id, api::EmailAddress::from(&address)).await
@@ -100,7 +100,7 @@ async fn update_my_email_address(
     Id(id): Id<EmailAddressId>,
     Body(body): Body<UpdateMyEmailAddress>,
 ) -> Written<api::EmailAddress> {
-    me::require_fresh(&caller.session, &caller.user, caller.cx.now)?;
+    caller.require_fresh(&engine).await?;
     let change = emails::Change { verified: None, primary: body.primary };
     let address = emails::change(&engine, &caller.cx, caller.user.id, id, change).await?;
     written(&engine, &caller.cx, &caller.env, caller.client_id, api::EmailAddress::from(&address)).await
@@ -114,7 +114,7 @@ async fn delete_my_email_address(
     engine: Data<Engine>,
     Id(id): Id<EmailAddressId>,
 ) -> Written<api::EmailAddress> {
-    me::require_fresh(&caller.session, &caller.user, caller.cx.now)?;
+    caller.require_fresh(&engine).await?;
     let address = emails::remove(&engine, &caller.cx, caller.user.id, id, emails::Remover::Owner).await?;
     written(&engine, &caller.cx, &caller.env, caller.client_id, api::EmailAddress::from(&address)).await
 }

@@ -105,7 +105,7 @@ async fn change_my_password(
     engine: Data<Engine>,
     Body(body): Body<ChangePassword>,
 ) -> Written<api::User> {
-    me::require_fresh(&caller.session, &caller.user, caller.cx.now)?;
+    caller.require_fresh(&engine).await?;
     let change = me::NewPassword {
         current: body.current_password,
         new: body.new_password,
@@ -140,7 +140,7 @@ async fn remove_my_password(
     engine: Data<Engine>,
     Body(body): Body<RemovePassword>,
 ) -> Written<api::User> {
-    me::require_fresh(&caller.session, &caller.user, caller.cx.now)?;
+    caller.require_fresh(&engine).await?;
     let person = me::remove_password(&engine, &caller.cx, &caller.env, &caller.session, body.current_password).await?;
     let response = api::User::for_fapi(&person, &caller.env.settings, caller.cx.now);
     written(&engine, &caller.cx, &caller.env, caller.client_id, response).await
@@ -186,7 +186,7 @@ async fn delete_myself(
 }
 
 async fn leave(caller: SignedIn, engine: &Engine, cookies: &Cookies, body: DeleteMyself) -> Written<api::User> {
-    me::require_fresh(&caller.session, &caller.user, caller.cx.now)?;
+    caller.require_fresh(engine).await?;
     let person = me::delete(engine, &caller.cx, &caller.env, &caller.user, body.confirmation.as_deref()).await?;
     cookies.clear_session();
     let response = api::User::for_fapi(&person, &caller.env.settings, caller.cx.now);

@@ -7,7 +7,7 @@ use actix_web::{delete, get, patch, post};
 use api::Envelope;
 use domain::text::label;
 use domain::{ChallengeId, PasskeyId};
-use engine::{Engine, me, passkeys};
+use engine::{Engine, passkeys};
 use serde_json::{Map, Value};
 use utoipa::ToSchema;
 use web::ServiceConfig;
@@ -112,7 +112,7 @@ async fn begin_my_passkey_registration(
     Body(body): Body<PasskeyBeginRegistrationRequest>,
 ) -> Result<(Json<api::Challenge>, StatusCode), ApiError> {
     limiter.take(Bucket::ChallengeCreate, By::Id(&caller.user.id))?;
-    me::require_fresh(&caller.session, &caller.user, caller.cx.now)?;
+    caller.require_fresh(&engine).await?;
     let challenge = passkeys::begin(&engine, &caller.cx, caller.user.id, body.nickname).await?;
     Ok((Json(api::Challenge::new(&challenge, caller.cx.now)), StatusCode::CREATED))
 }
@@ -148,7 +148,7 @@ async fn complete_my_passkey_registration(
     Body(body): Body<PasskeyCompleteRegistrationRequest>,
 ) -> Result<(Json<Envelope<api::Passkey>>, StatusCode), ApiError> {
     limiter.take(Bucket::ChallengeAnswer, By::Id(&caller.user.id))?;
-    me::require_fresh(&caller.session, &caller.user, caller.cx.now)?;
+    caller.require_fresh(&engine).await?;
     let attestation = Value::Object(body.attestation);
     let key = passkeys::complete(&engine, &caller.cx, &caller.session, challenge, &attestation, body.nickname).await?;
     let answer = written(&engine, &caller.cx, &caller.env, caller.client_id, api::Passkey::from(&key)).await?;
@@ -180,8 +180,7 @@ async fn update_my_passkey(
     Id(id): Id<PasskeyId>,
     Body(body): Body<PasskeyUpdateRequest>,
 ) -> Result<Json<Envelope<api::Passkey>>, ApiError> {
-    // A name proves nothing: no step-up for it.
-    me::require_owner(&caller.session)?;
+    caller.require_fresh(&engine).await?;
     let key = passkeys::rename(&engine, &caller.cx, caller.user.id, id, body.nickname).await?;
     written(&engine, &caller.cx, &caller.env, caller.client_id, api::Passkey::from(&key)).await
 }
@@ -194,7 +193,7 @@ async fn delete_my_passkey(
     engine: Data<Engine>,
     Id(id): Id<PasskeyId>,
 ) -> Result<NoContent, ApiError> {
-    me::require_fresh(&caller.session, &caller.user, caller.cx.now)?;
+    caller.require_fresh(&engine).await?;
     passkeys::remove(&engine, &caller.cx, caller.user.id, id, passkeys::Remover::Owner).await?;
     Ok(NoContent)
 }

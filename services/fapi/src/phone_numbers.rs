@@ -9,7 +9,7 @@ use api::Envelope;
 use domain::user::NumberChange;
 use domain::{ChallengeId, PhoneNumberId};
 use engine::phone_numbers::{self, PhoneError, Shown};
-use engine::{Engine, me};
+use engine::{Engine, standing};
 use utoipa::ToSchema;
 use web::ServiceConfig;
 use web::{ApiError, ApiErrors, Body, Bucket, By, Form, FromForm, Id, Limiter, OrFault, SignedIn};
@@ -64,7 +64,7 @@ async fn create_my_phone_number(
     engine: Data<Engine>,
     Body(asked): Body<CreateMyPhoneNumber>,
 ) -> Result<(Json<Envelope<api::PhoneNumber>>, StatusCode), ApiError> {
-    me::require_fresh(&caller.session, &caller.user, caller.cx.now)?;
+    caller.require_fresh(&engine).await?;
     let number = phone_numbers::read_own(&caller.env.settings, &asked.phone_number)?;
     let how = phone_numbers::Addition { verified: false, primary: false, status: 201 };
     let added = phone_numbers::add(&engine, &caller.cx, caller.user.id, number, how).await?;
@@ -113,7 +113,7 @@ async fn update_my_phone_number(
     Id(id): Id<PhoneNumberId>,
     Body(asked): Body<UpdateMyPhoneNumber>,
 ) -> Written<api::PhoneNumber> {
-    me::require_fresh(&caller.session, &caller.user, caller.cx.now)?;
+    caller.require_fresh(&engine).await?;
     let change = NumberChange {
         verified: None,
         is_primary: asked.is_primary,
@@ -132,7 +132,7 @@ async fn delete_my_phone_number(
     engine: Data<Engine>,
     Id(id): Id<PhoneNumberId>,
 ) -> Written<api::PhoneNumber> {
-    me::require_fresh(&caller.session, &caller.user, caller.cx.now)?;
+    caller.require_fresh(&engine).await?;
     let removed = phone_numbers::remove(&engine, &caller.cx, caller.user.id, id).await?;
     written(&engine, &caller.cx, &caller.env, caller.client_id, body(&removed)).await
 }
@@ -147,7 +147,7 @@ async fn create_phone_number_challenge(
     Id(id): Id<PhoneNumberId>,
     Body(asked): Body<ChallengeCreateRequest>,
 ) -> Written<api::Challenge> {
-    me::require_owner(&caller.session)?;
+    standing::require_owner(&caller.session)?;
     limiter.take(Bucket::ChallengeCreate, By::Id(&id))?;
     let (cx, user) = (&caller.cx, caller.user.id);
     phone_numbers::own(&engine, cx, user, id).await?;
@@ -191,7 +191,7 @@ async fn answer_phone_number_challenge(
     Id(challenge): Id<ChallengeId>,
     Body(asked): Body<ChallengeAnswerRequest>,
 ) -> Written<api::Challenge> {
-    me::require_owner(&caller.session)?;
+    standing::require_owner(&caller.session)?;
     limiter.take(Bucket::ChallengeAnswer, By::Id(&id))?;
     let challenge = phone_numbers::answer(&engine, &caller.cx, caller.user.id, id, challenge, asked.code).await?;
     let response = api::Challenge::new(&challenge, caller.cx.now);

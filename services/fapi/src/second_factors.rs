@@ -5,7 +5,7 @@ use actix_web::web::{Data, Json};
 use actix_web::{delete, get, post};
 use api::Envelope;
 use domain::UserId;
-use engine::{Engine, backup_codes, me, totp};
+use engine::{Engine, backup_codes, totp};
 use utoipa::ToSchema;
 use web::ServiceConfig;
 use web::{ApiError, ApiErrors, Body, Bucket, By, Cookies, Form, FromForm, Limiter, OrFault, SignedIn};
@@ -31,7 +31,7 @@ async fn get_my_totp(caller: SignedIn, engine: Data<Engine>) -> Result<Json<api:
 #[utoipa::path(responses((status = 200, body = Envelope<api::TotpSecret>), ApiErrors), security(("session" = []), ("session_cookie" = []), ("client" = [])))]
 #[post("/v1/me/totp")]
 async fn create_my_totp(caller: SignedIn, engine: Data<Engine>, limiter: Limiter) -> Written<api::TotpSecret> {
-    me::require_fresh(&caller.session, &caller.user, caller.cx.now)?;
+    caller.require_fresh(&engine).await?;
     limiter.take(Bucket::ChallengeCreate, By::Id(&caller.user.id))?;
     let begun = totp::start(&engine, &caller.cx, caller.user.id).await?;
     let response = api::TotpSecret {
@@ -69,7 +69,7 @@ async fn verify_my_totp(
     cookies: Cookies,
     Body(body): Body<VerifyMyTotp>,
 ) -> Written<api::TotpSecret> {
-    me::require_fresh(&caller.session, &caller.user, caller.cx.now)?;
+    caller.require_fresh(&engine).await?;
     limiter.take(Bucket::ChallengeAnswer, By::Id(&caller.user.id))?;
     let (secret, session) = totp::confirm(&engine, &caller.cx, &caller.session, body.code).await?;
     hand_session(&engine, &caller.cx, &caller.env, &cookies, &session).await?;
@@ -80,7 +80,7 @@ async fn verify_my_totp(
 #[utoipa::path(responses((status = 200, body = Envelope<api::TotpSecret>), ApiErrors), security(("session" = []), ("session_cookie" = []), ("client" = [])))]
 #[delete("/v1/me/totp")]
 async fn delete_my_totp(caller: SignedIn, engine: Data<Engine>) -> Written<api::TotpSecret> {
-    me::require_fresh(&caller.session, &caller.user, caller.cx.now)?;
+    caller.require_fresh(&engine).await?;
     let secret = totp::remove(&engine, &caller.cx, caller.user.id).await?;
     written(&engine, &caller.cx, &caller.env, caller.client_id, api::TotpSecret::from(&secret)).await
 }
@@ -106,7 +106,7 @@ async fn create_my_backup_codes(
     engine: Data<Engine>,
     limiter: Limiter,
 ) -> Written<api::BackupCodeBatch> {
-    me::require_fresh(&caller.session, &caller.user, caller.cx.now)?;
+    caller.require_fresh(&engine).await?;
     limiter.take(Bucket::ChallengeCreate, By::Id(&caller.user.id))?;
     let batch = backup_codes::generate(&engine, &caller.cx, caller.user.id).await?;
     let response = shown(caller.user.id, &batch);
@@ -117,7 +117,7 @@ async fn create_my_backup_codes(
 #[utoipa::path(responses((status = 200, body = Envelope<api::BackupCodeBatch>), ApiErrors), security(("session" = []), ("session_cookie" = []), ("client" = [])))]
 #[delete("/v1/me/backup-codes")]
 async fn delete_my_backup_codes(caller: SignedIn, engine: Data<Engine>) -> Written<api::BackupCodeBatch> {
-    me::require_fresh(&caller.session, &caller.user, caller.cx.now)?;
+    caller.require_fresh(&engine).await?;
     let batch = backup_codes::remove(&engine, &caller.cx, caller.user.id).await?;
     let response = shown(caller.user.id, &batch);
     written(&engine, &caller.cx, &caller.env, caller.client_id, response).await

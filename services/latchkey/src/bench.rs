@@ -3,7 +3,9 @@
 //! The server is a process of its own, made from this same executable; what is measured goes over HTTP on the
 //! loopback. Everything is drawn from one seed: two runs ask for the same things in the same order.
 
+mod authenticator;
 mod client;
+mod factors;
 mod load;
 mod machine;
 mod people;

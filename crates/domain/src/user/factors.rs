@@ -37,6 +37,9 @@ impl PhoneNumber {
     }
 }
 
+/// How many passkeys a person has at most.
+pub const PASSKEYS_MAX: usize = 20;
+
 /// A passkey of a person.
 #[derive(Debug, Clone, PartialEq, Eq)]
 pub struct Passkey {

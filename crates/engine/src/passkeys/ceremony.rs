@@ -7,7 +7,7 @@ use domain::Context;
 use domain::challenge::{Challenge, Parent, Step};
 use domain::code::{self as codes, Code};
 use domain::environment::{Environment, EnvironmentKind};
-use domain::origin::Origin;
+use domain::origin::OriginPattern;
 use domain::strategy::Strategy;
 use domain::user::{Passkey, Person};
 use protocols::webauthn::{Asserted, Known, Refused, RelyingParty, UserVerification, peek};
@@ -42,9 +42,9 @@ pub(crate) fn relying_party(env: &Environment) -> Option<RelyingParty> {
     let name = env.settings.application_name.as_deref().unwrap_or(&env.name);
     let development = env.kind == EnvironmentKind::Development;
     // As in the rule of origins: any port is for development.
-    let allowed = env.settings.allowed_origins.iter().filter(|text| development || !text.ends_with(":*")).cloned();
-    // In their one spelling; what is none (a pattern for any port) goes as it is written.
-    let allowed = allowed.map(|text: String| Origin::parse(&text).map_or(text, |origin| origin.to_string()));
+    let allowed = env.settings.allowed_origins.iter().filter(|text| development || !text.ends_with(":*"));
+    // In their one spelling. One that cannot be read is nobody's; the others still count.
+    let allowed = allowed.filter_map(|text| OriginPattern::parse(text).ok()).map(|pattern| pattern.to_string());
     let origins: Vec<String> = std::iter::once(own.to_string()).chain(allowed).collect();
     match RelyingParty::new(id, name, &origins) {
         Ok(rp) => Some(rp),

@@ -3,7 +3,7 @@
 use super::{PhoneError, apply, lock_claimants, own};
 use crate::challenges::{self, NumberTarget};
 use crate::guesses::{self, Purpose};
-use crate::{Engine, people, tenancy};
+use crate::{Engine, people, standing, tenancy};
 use domain::challenge::{Challenge, Parent, Step};
 use domain::strategy::Strategy;
 use domain::user::NumberChange;
@@ -34,6 +34,7 @@ pub async fn prepare(
     engine
         .write(cx, async move |tx, cx| {
             let person = storage::users::lock(tx, cx.env, user).await?.ok_or(PhoneError::NotFound)?;
+            standing::still_live(tx, cx, &tenant.env.settings, &person).await??;
             let mut number = person.phone_numbers.into_iter().find(|n| n.id == id).ok_or(PhoneError::NotFound)?;
             if strategy != Some(Strategy::PhoneCode) {
                 return Err(PhoneError::Strategy);
@@ -71,6 +72,7 @@ pub async fn answer(
         .write(cx, async move |tx, cx| {
             lock_claimants(tx, cx, user, id).await?;
             let mut person = storage::users::lock(tx, cx.env, user).await?.ok_or(PhoneError::NotFound)?;
+            standing::still_live(tx, cx, &tenant.env.settings, &person).await??;
             let number = person.phone_numbers.iter().find(|n| n.id == id).cloned().ok_or(PhoneError::NotFound)?;
             let parent = Parent::PhoneNumber(id);
             let mut challenge =

@@ -148,7 +148,13 @@ async fn finish(
     if let Some(id) = sign_in.invitation_id.take() {
         invitations::accept_by_owner(tx, cx, env, id, person).await?;
     }
-    let factors = Factors { first: first.strategy, first_at: first.at, second_at: second.map(|_| cx.now), second };
+    let factors = Factors {
+        first: first.strategy,
+        first_at: first.at,
+        first_number: first.number,
+        second_at: second.map(|_| cx.now),
+        second,
+    };
     let begun = sessions::begin(tx, cx, &env.settings, client, person, factors).await?;
     sign_in.complete(person.user.id, begun.session.id, cx.now);
     storage::sign_ins::save(tx, cx.env, sign_in).await?;

@@ -75,7 +75,8 @@ pub(super) async fn if_ready(
         (false, true) => Strategy::PhoneCode,
         (false, false) => Strategy::Password,
     };
-    let factors = Factors::first(first, cx.now);
+    let number = person.phone_numbers.first().filter(|_| first == Strategy::PhoneCode);
+    let factors = Factors { first_number: number.map(|n| n.id), ..Factors::first(first, cx.now) };
     let begun = sessions::begin(tx, cx, &env.settings, client, &mut person, factors).await?;
     sign_up.complete(person.user.id, begun.session.id, cx.now);
     storage::sign_ups::save(tx, cx.env, sign_up).await?;

@@ -6,7 +6,7 @@ use crate::challenges::Wrong;
 use crate::passkeys::ceremony;
 use crate::tenancy::{self, Tenant};
 use domain::challenge::{Challenge, Parent, Step};
-use domain::session::Session;
+use domain::session::{Proof, Session};
 use domain::strategy::Strategy;
 use domain::user::Person;
 use domain::{Context, SessionId};
@@ -72,9 +72,9 @@ pub(super) async fn answer(
             challenge.verify(cx.now);
             storage::challenges::save(tx, cx.env, &challenge).await?;
             if verified && counts_twice(&tenant, &person) {
-                stamp(tx, cx, &tenant.env, id, Some(Strategy::Passkey)).await?;
+                stamp(tx, cx, &tenant.env, id, Proof::Second(Strategy::Passkey)).await?;
             }
-            let session = stamp(tx, cx, &tenant.env, id, None).await?;
+            let session = stamp(tx, cx, &tenant.env, id, Proof::First { number: None }).await?;
             Ok::<_, StepUpError>(Ok((session, challenge)))
         })
         .await?

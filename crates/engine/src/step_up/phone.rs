@@ -7,9 +7,9 @@ use crate::tenancy::{self, Tenant};
 use crate::{Engine, factors};
 use domain::challenge::{Challenge, Parent, Step};
 use domain::identifier::IdentifierKind;
-use domain::session::Session;
+use domain::session::{Proof, Session};
 use domain::strategy::Strategy;
-use domain::user::Person;
+use domain::user::{Person, PhoneNumber};
 use domain::{ChallengeId, Context, PhoneNumberId, code as codes};
 use storage::Tx;
 
@@ -67,16 +67,14 @@ pub(super) async fn answer(
             }
             let right = challenges::is_code(&tenant, &challenge, &code);
             // Removed since the code was sent, the number proves nothing of the person.
-            let theirs = person
-                .phone_numbers
-                .iter()
-                .any(|n| n.verified && challenge.target.as_deref() == Some(n.number.as_str()));
-            let outcome = if right && theirs { Ok(()) } else { Err(codes::CODE_INCORRECT) };
+            let shown = |n: &PhoneNumber| n.verified && challenge.target.as_deref() == Some(n.number.as_str());
+            let number = person.phone_numbers.iter().find(|n| shown(n)).map(|n| n.id);
+            let outcome = if right && number.is_some() { Ok(()) } else { Err(codes::CODE_INCORRECT) };
             if let Err(wrong) = challenges::end_try(tx, cx, &mut challenge, tries, outcome).await? {
                 // A failed answer is kept: the transaction commits.
                 return Ok(Err(wrong.into()));
             }
-            let session = stamp(tx, cx, &tenant.env, id, None).await?;
+            let session = stamp(tx, cx, &tenant.env, id, Proof::First { number }).await?;
             Ok::<_, StepUpError>(Ok((session, challenge)))
         })
         .await?

@@ -3,7 +3,7 @@
 use super::{PasswordInput, UserError};
 use crate::guesses::{self, Purpose};
 use crate::mail::{self, Letter, To};
-use crate::{Engine, events, idempotency, images, passwords, people, sessions, tenancy};
+use crate::{Engine, events, idempotency, images, passwords, people, sessions, standing, tenancy};
 use crypto::Secret;
 use domain::code as codes;
 use domain::event::EventType;
@@ -185,6 +185,7 @@ pub async fn delete(engine: &Engine, cx: &Context, id: UserId) -> Result<Person,
         .write(cx, async move |tx, cx| {
             let settings = &tenant.env.settings;
             let person = storage::users::lock(tx, cx.env, id).await?.ok_or(UserError::NotFound)?;
+            standing::still_fresh(tx, cx, &tenant.env.settings, &person).await??;
             // Counters before sessions, in the order every operation takes them.
             storage::failures::unlock(tx, cx.env, &guesses::identity(Some(id), "")).await?;
             sessions::revoke_all(tx, cx, settings, id, None).await?;
@@ -192,7 +193,13 @@ pub async fn delete(engine: &Engine, cx: &Context, id: UserId) -> Result<Person,
             images::forget(tx, cx, &person).await?;
             storage::users::delete(tx, cx.env, id, cx.now).await?;
             storage::counts::add(tx, cx.env, people::COUNTER, -1).await?;
-            idempotency::forget(tx, cx, &id.to_string()).await?;
+            // Kept answers hold addresses and numbers as well as the person.
+            let addresses = person.email_addresses.iter().map(|a| a.id.to_string());
+            let numbers = person.phone_numbers.iter().map(|n| n.id.to_string());
+            let keys = person.passkeys.iter().map(|key| key.id.to_string());
+            for subject in std::iter::once(id.to_string()).chain(addresses).chain(numbers).chain(keys) {
+                idempotency::forget(tx, cx, &subject).await?;
+            }
             Ok(person)
         })
         .await

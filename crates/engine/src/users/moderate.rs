@@ -67,7 +67,8 @@ async fn change(
                 }
                 Revoke::Nothing => {}
             }
-            idempotency::keep(tx, cx, 200, &api::User::for_bapi(&person, settings, cx.now), None).await?;
+            idempotency::keep(tx, cx, 200, &api::User::for_bapi(&person, settings, cx.now), Some(id.to_string()))
+                .await?;
             Ok(person)
         })
         .await

@@ -5,6 +5,7 @@ use super::server::Server;
 use anyhow::Context as _;
 use std::cell::Cell;
 use std::net::SocketAddr;
+use std::pin::Pin;
 use std::rc::Rc;
 use std::time::{Duration, Instant};
 
@@ -25,7 +26,14 @@ pub(super) enum Source {
     Ready(Rc<Vec<Vec<u8>>>),
     /// Made for each number, which comes once.
     Made(Rc<dyn Fn(u32) -> Vec<u8>>),
+    /// Several requests in a row, where the next is made of the answer before; they count as one.
+    Walked(Walk),
 }
+
+/// Takes a whole way over a connection, for a number that comes once.
+pub(super) type Walk = Rc<dyn for<'c> Fn(&'c mut Connection, u32) -> Way<'c>>;
+
+type Way<'c> = Pin<Box<dyn Future<Output = anyhow::Result<()>> + 'c>>;
 
 /// What came of it.
 pub(super) struct Measured {
@@ -117,20 +125,27 @@ async fn ask(
     let mut next = number;
     loop {
         let made;
+        let asked = Instant::now();
         let request = match &source {
             Source::Ready(requests) => {
                 let request = requests.get(next % requests.len().max(1)).context("there is nothing to ask for")?;
                 next += of;
-                request
+                Some(request)
             }
             Source::Made(make) => {
                 counter.set(counter.get() + 1);
                 made = make(counter.get());
-                &made
+                Some(&made)
+            }
+            Source::Walked(walk) => {
+                counter.set(counter.get() + 1);
+                walk(&mut connection, counter.get()).await.with_context(|| name.to_owned())?;
+                None
             }
         };
-        let asked = Instant::now();
-        connection.ask(request).await.with_context(|| name.to_owned())?.expect(200, name)?;
+        if let Some(request) = request {
+            connection.ask(request).await.with_context(|| name.to_owned())?.expect(200, name)?;
+        }
         let answered = Instant::now();
         match window.until.get() {
             Some(_) => return Ok(times),

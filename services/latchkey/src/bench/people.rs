@@ -11,6 +11,7 @@ use domain::{Context, Email, Timestamp};
 use engine::Engine;
 use engine::bootstrap::BootstrapSpec;
 use engine::jwt_templates::NewTemplate;
+use engine::message_templates::EmailChange;
 use engine::users::{NewUser, PasswordInput};
 use serde_json::json;
 use std::rc::Rc;
@@ -77,6 +78,13 @@ pub(super) async fn fill(config: Config, users: u32, seed: u64) -> anyhow::Resul
         env.settings.attribute_settings.email_address.verify_at_sign_up = false;
     };
     engine::tenancy::change(&engine, &cx, change).await?;
+    // Who enrols a factor is told of it by the environment itself, which here tells nobody: no mail is tried again and
+    // again while something is measured.
+    for slug in ["totp_enabled", "passkey_added"] {
+        let slug = slug.parse().map_err(|_| anyhow::anyhow!("there is no mail `{slug}`"))?;
+        let handed_over = EmailChange { delivered_by_us: Some(false), ..EmailChange::default() };
+        engine::message_templates::change_email(&engine, &cx, slug, handed_over).await?;
+    }
 
     // What a product puts into its tokens: a name, an address, something of its own.
     let claims = json!({

@@ -3,7 +3,7 @@
 use super::series::Series;
 use anyhow::{Context as _, bail};
 use crypto::Secret;
-use crypto::jws::{Algorithm, Signer, generate_pkcs8};
+use crypto::jws::{Algorithm, Signer, Verifier, generate_pkcs8};
 use crypto::password::{HashPool, PoolOptions};
 use std::time::{Duration, Instant};
 
@@ -12,6 +12,8 @@ use std::time::{Duration, Instant};
 pub(super) struct Raw {
     /// Microseconds of a processor for one ES256 signature.
     pub(super) signature: Series,
+    /// The same for one that is verified.
+    pub(super) verification: Series,
     /// Argon2id hashes in a second on as many threads as the server has slots.
     pub(super) hashes: Series,
     /// Microseconds of a processor for one of those.
@@ -46,13 +48,31 @@ pub(super) fn signature(threads: usize, message: usize, length: Duration) -> any
     let key = generate_pkcs8(Algorithm::Es256)?;
     let signer = Signer::new(Algorithm::Es256, "bench", &key)?;
     let message = vec![b'x'; message];
+    cpu_each(threads, length, || {
+        std::hint::black_box(signer.signature(std::hint::black_box(&message))?);
+        Ok(())
+    })
+}
+
+/// The same for verifying the signature of a short token, which is what an assertion costs at least.
+pub(super) fn verification(threads: usize, length: Duration) -> anyhow::Result<f64> {
+    let signer = Signer::new(Algorithm::Es256, "bench", &generate_pkcs8(Algorithm::Es256)?)?;
+    let (token, verifier) = (signer.sign_bytes(Some("JWT"), b"{}")?, Verifier::from_jwk(signer.public_jwk())?);
+    cpu_each(threads, length, || {
+        std::hint::black_box(verifier.verify(std::hint::black_box(&token))?);
+        Ok(())
+    })
+}
+
+/// Does one thing on so many threads at once, and tells the processor time of doing it once.
+fn cpu_each(threads: usize, length: Duration, once: impl Fn() -> anyhow::Result<()> + Sync) -> anyhow::Result<f64> {
     let until = Instant::now() + length;
-    let sign = || {
+    let over_and_over = || {
         let before = thread_cpu()?;
         let mut count = 0_u32;
         while Instant::now() < until {
             for _ in 0..100 {
-                std::hint::black_box(signer.signature(std::hint::black_box(&message))?);
+                once()?;
             }
             count += 100;
         }
@@ -60,9 +80,9 @@ pub(super) fn signature(threads: usize, message: usize, length: Duration) -> any
     };
     let (mut cpu, mut count) = (Duration::ZERO, 0);
     std::thread::scope(|scope| {
-        let signing: Vec<_> = (0..threads.max(1)).map(|_| scope.spawn(sign)).collect();
-        for thread in signing {
-            let done = thread.join().ok().context("a signing thread panicked")??;
+        let working: Vec<_> = (0..threads.max(1)).map(|_| scope.spawn(over_and_over)).collect();
+        for thread in working {
+            let done = thread.join().ok().context("a measuring thread panicked")??;
             cpu += done.0;
             count += done.1;
         }

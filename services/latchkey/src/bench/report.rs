@@ -29,6 +29,7 @@ pub(super) struct Report {
     conditions: Conditions,
     requests: Vec<Row>,
     raw: RawRows,
+    beside: Beside,
     memory: Memory,
     targets: Vec<Target>,
 }
@@ -64,8 +65,16 @@ struct Row {
 #[derive(Serialize)]
 struct RawRows {
     es256_us: Spread,
+    es256_verification_us: Spread,
     argon2id_per_second: Spread,
     argon2id_us: Spread,
+}
+
+/// Sign-ins beside the cryptography that bounds them.
+#[derive(Serialize)]
+struct Beside {
+    totp_sign_ins_percent_of_hashes: Spread,
+    passkey_sign_in_cpu_in_verifications: Spread,
 }
 
 /// What several timings gave.
@@ -169,8 +178,13 @@ impl Report {
             requests: outcome.rows.iter().map(Row::of).collect(),
             raw: RawRows {
                 es256_us: Spread::of(&outcome.raw.signature),
+                es256_verification_us: Spread::of(&outcome.raw.verification),
                 argon2id_per_second: Spread::of(&outcome.raw.hashes),
                 argon2id_us: Spread::of(&outcome.raw.hash_cpu),
+            },
+            beside: Beside {
+                totp_sign_ins_percent_of_hashes: Spread::of(&outcome.sign_in_totp),
+                passkey_sign_in_cpu_in_verifications: Spread::of(&outcome.sign_in_passkey),
             },
             memory: Memory { idle_mb: idle, password_load_mb: password_load, after_all_mb: found.used as f64 / MB },
             targets,
@@ -198,6 +212,18 @@ impl Report {
             [format!("ES256 signature on {} threads, CPU us", c.workers), format!("{:.1}", self.raw.es256_us)],
             [format!("Argon2id/s on {} threads", c.hash_slots), format!("{:.1}", self.raw.argon2id_per_second)],
             ["Argon2id, CPU us".to_owned(), format!("{:.0}", self.raw.argon2id_us)],
+            [
+                format!("ES256 verification on {} threads, CPU us", c.workers),
+                format!("{:.1}", self.raw.es256_verification_us),
+            ],
+            [
+                "sign-ins with TOTP, % of the raw hash rate".to_owned(),
+                format!("{:.1}", self.beside.totp_sign_ins_percent_of_hashes),
+            ],
+            [
+                "server CPU of a sign-in by passkey, in ES256 verifications".to_owned(),
+                format!("{:.2}", self.beside.passkey_sign_in_cpu_in_verifications),
+            ],
             ["RssAnon MB after all of it".to_owned(), format!("{:.1}", self.memory.after_all_mb)],
         ];
         print::table(["raw", ""], &raw)?;

@@ -1,6 +1,7 @@
 //! What is asked for, in order.
 
 use super::client::{Connection, request};
+use super::factors::{self, Fapi};
 use super::load::{Measured, Source, Subject, drive};
 use super::people::{Dice, ORIGIN, PASSWORD, Place, address};
 use super::raw::{self, Raw};
@@ -25,11 +26,13 @@ pub(super) enum Route {
     List,
     SignIn,
     SignUp,
+    SignInTotp,
+    SignInPasskey,
 }
 
 impl Route {
     /// All of them, in the order they are measured.
-    const ALL: [Self; 9] = [
+    const ALL: [Self; 11] = [
         Self::NoOp,
         Self::Jwks,
         Self::Mint,
@@ -39,6 +42,8 @@ impl Route {
         Self::List,
         Self::SignIn,
         Self::SignUp,
+        Self::SignInTotp,
+        Self::SignInPasskey,
     ];
 
     pub(super) const fn name(self) -> &'static str {
@@ -52,6 +57,8 @@ impl Route {
             Self::List => "BAPI list of 20",
             Self::SignIn => "sign-in by password",
             Self::SignUp => "sign-up",
+            Self::SignInTotp => "sign-in with TOTP",
+            Self::SignInPasskey => "sign-in by passkey",
         }
     }
 }
@@ -90,6 +97,10 @@ pub(super) struct Outcome {
     pub(super) mint: Series,
     /// Sign-ins in a second, in percent of the raw hashes; each round.
     pub(super) sign_in: Series,
+    /// The same for sign-ins with an authenticator app behind the password.
+    pub(super) sign_in_totp: Series,
+    /// Server CPU of a sign-in by passkey, in ES256 verifications; each round.
+    pub(super) sign_in_passkey: Series,
 }
 
 impl Scenario<'_> {
@@ -105,6 +116,8 @@ impl Scenario<'_> {
             match route {
                 Route::Mint => self.mint(&browsers, &mut outcome).await?,
                 Route::SignIn => self.sign_in_by_password(&mut outcome).await?,
+                Route::SignInTotp => self.sign_in_with_totp(&mut outcome).await?,
+                Route::SignInPasskey => self.sign_in_by_passkey(&mut outcome).await?,
                 Route::SignUp => outcome.rows.push(self.drive(route, self.sign_ups()).await?),
                 _ => outcome.rows.push(self.drive(route, self.ready(route, &browsers)).await?),
             }
@@ -148,6 +161,59 @@ impl Scenario<'_> {
             outcome.raw.add(after);
             let alone = f64::midpoint(before.per_second, after.per_second);
             outcome.sign_in.push(signed_in.per_second() / alone * 100.0);
+            before = after;
+            match &mut sum {
+                Some(sum) => sum.add(signed_in),
+                None => sum = Some(signed_in),
+            }
+        }
+        outcome.rows.extend(sum);
+        Ok(())
+    }
+
+    fn where_it_is(&self) -> Fapi {
+        Fapi { address: self.server.fapi(), label: self.place.label.clone() }
+    }
+
+    /// The same for sign-ins whose second step is a code of an app.
+    async fn sign_in_with_totp(&self, outcome: &mut Outcome) -> anyhow::Result<()> {
+        let mut before = raw::hashes(self.passwords, self.length).await?;
+        outcome.raw.add(before);
+        // An app has two codes for the measurement, and one more every thirty seconds; hashes bound how many are asked.
+        let asked = before.per_second * self.length.as_secs_f64() * 1.5 * f64::from(self.rounds) / 2.0;
+        let holders = (asked as u32 + u32::try_from(self.connections)?).min(self.place.users / 2);
+        let people = (self.place.users - holders..self.place.users).collect();
+        let source = factors::with_apps(&self.where_it_is(), people, self.connections).await?;
+        let mut sum: Option<Measured> = None;
+        for _ in 0..self.rounds {
+            let signed_in = self.drive(Route::SignInTotp, source.clone()).await?;
+            let after = raw::hashes(self.passwords, self.length).await?;
+            outcome.raw.add(after);
+            let alone = f64::midpoint(before.per_second, after.per_second);
+            outcome.sign_in_totp.push(signed_in.per_second() / alone * 100.0);
+            before = after;
+            match &mut sum {
+                Some(sum) => sum.add(signed_in),
+                None => sum = Some(signed_in),
+            }
+        }
+        outcome.rows.extend(sum);
+        Ok(())
+    }
+
+    /// Verifications and sign-ins by passkey in turn.
+    async fn sign_in_by_passkey(&self, outcome: &mut Outcome) -> anyhow::Result<()> {
+        let holders = u32::try_from(self.connections * BROWSERS_EACH)?.min(self.place.users / 2);
+        let source = factors::with_passkeys(&self.where_it_is(), (0..holders).collect(), self.connections).await?;
+        let verify = || raw::verification(self.workers, self.length / 2);
+        let mut sum: Option<Measured> = None;
+        let mut before = verify()?;
+        outcome.raw.verification.push(before);
+        for _ in 0..self.rounds {
+            let signed_in = self.drive(Route::SignInPasskey, source.clone()).await?;
+            let after = verify()?;
+            outcome.raw.verification.push(after);
+            outcome.sign_in_passkey.push(signed_in.cpu_each() / f64::midpoint(before, after));
             before = after;
             match &mut sum {
                 Some(sum) => sum.add(signed_in),
