@@ -22,6 +22,10 @@ pub(super) struct Objects {
     allowed: String,
     blocked: String,
     redirect_url: String,
+    api_key: String,
+    environment: (String, String),
+    backend: Caller,
+    operator: Caller,
 }
 
 /// Makes one object of every kind.
@@ -70,6 +74,7 @@ pub(super) async fn objects(app: &TestApp, env: &TestEnvironment, name: &str) ->
     let blocked = bapi.post("/v1/blocklist-identifiers", listed).await.has_status(201).str("/id");
     let url = json!({ "url": format!("https://{name}.listed.example") });
     let redirect_url = bapi.post("/v1/redirect-urls", url).await.has_status(201).str("/id");
+    let api_key = bapi.post("/v1/api-keys", json!({ "name": "Of the catalogue" })).await.has_status(201).str("/id");
 
     Objects {
         person,
@@ -86,6 +91,10 @@ pub(super) async fn objects(app: &TestApp, env: &TestEnvironment, name: &str) ->
         allowed,
         blocked,
         redirect_url,
+        api_key,
+        environment: (env.id.to_string(), env.made.project_id.to_string()),
+        operator: app.bapi_of(&app.operators().await),
+        backend: bapi,
     }
 }
 
@@ -117,6 +126,9 @@ impl Objects {
             "identifier_id" if template.starts_with("/v1/allowlist") => &self.allowed,
             "identifier_id" => &self.blocked,
             "redirect_url_id" => &self.redirect_url,
+            "api_key_id" => &self.api_key,
+            "environment_id" => &self.environment.0,
+            "project_id" => &self.environment.1,
             "sms_template_slug" | "slug" => "verification_code",
             // A name within the environment, not an object.
             "template_name" => "any",
@@ -144,6 +156,11 @@ impl Objects {
         } else {
             &self.person
         }
+    }
+
+    /// The backend that may use the operation on these objects.
+    pub(super) fn backend(&self, operation: &Operation<'_>) -> &Caller {
+        if is_operators(operation) { &self.operator } else { &self.backend }
     }
 
     /// A call of the operation about these objects, by another caller.
@@ -177,6 +194,9 @@ impl Objects {
             "__authn_confirm" => json!("no"),
             "identifier" => json!("nobody@listed.example"),
             "url" => json!("https://nobody.listed.example"),
+            "name" => json!("Of nobody"),
+            "kind" => json!("development"),
+            "confirmation" => json!("no"),
             "nickname" => json!("Key of nobody"),
             "attestation" => json!({}),
             _ => panic!("{} {}: no example for `{name}` in tests/contract", operation.method, operation.template),
@@ -188,7 +208,7 @@ impl Objects {
         let person = [self.person.id().to_owned(), self.person.session.clone(), self.person.user.email_id.clone()];
         let pairs = [&self.email, &self.phone, &self.sign_in, &self.sign_up, &self.passkey]
             .map(|(id, challenge)| [id.clone(), challenge.clone()]);
-        person.into_iter().chain(pairs.into_iter().flatten()).collect()
+        person.into_iter().chain(pairs.into_iter().flatten()).chain([self.api_key.clone()]).collect()
     }
 }
 
@@ -197,6 +217,11 @@ const FILE: &str = "--b\r\nContent-Disposition: form-data; name=\"file\"\r\n\r\n
 
 fn takes_a_file(operation: &Operation<'_>) -> bool {
     operation.value().pointer("/requestBody/content/multipart~1form-data").is_some()
+}
+
+/// Whether the operation is for operators alone.
+pub(super) fn is_operators(operation: &Operation<'_>) -> bool {
+    operation.template.starts_with("/v1/admin/")
 }
 
 /// The operation's method.

@@ -28,10 +28,12 @@ pub mod mail;
 pub mod me;
 pub mod message_templates;
 pub mod messages;
+pub mod operators;
 pub mod passkeys;
 pub mod passwords;
 mod people;
 pub mod phone_numbers;
+mod purge;
 pub mod redirects;
 mod refusals;
 pub mod restrictions;
@@ -53,6 +55,7 @@ pub use engine::{Engine, EngineSettings, Parts, Shared};
 pub use keys::Jwks;
 pub use storage::Error as StorageError;
 pub use storage::{
-    passkeys::Filter as PasskeyFilter, passkeys::Key as PasskeyKey, sessions::Filter as SessionFilter,
-    sessions::Key as SessionKey, users::Filter as UserFilter, users::Key as UserKey,
+    api_keys::Key as ApiKeyKey, operator::Key as OperatorKey, passkeys::Filter as PasskeyFilter,
+    passkeys::Key as PasskeyKey, sessions::Filter as SessionFilter, sessions::Key as SessionKey,
+    users::Filter as UserFilter, users::Key as UserKey,
 };

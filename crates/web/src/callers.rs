@@ -1,12 +1,15 @@
 //! Who calls: each caller is an argument of the handler, so that a handler without one says nothing.
 
+use crate::actions::{self, Operations};
 use crate::cookies;
-use crate::error::{ApiError, OrFault};
+use crate::error::{ApiError, NoEdge, OrFault};
 use crate::limits;
 use crate::state::{Asked, caller};
 use actix_web::dev::Payload;
 use actix_web::http::header::AUTHORIZATION;
+use actix_web::web::Data;
 use actix_web::{FromRequest, HttpRequest};
+use domain::action::OPERATORS;
 use domain::client::Client;
 use domain::environment::Environment;
 use domain::session::Session;
@@ -75,6 +78,17 @@ pub struct SecretKey {
     /// What operations are told; the actor is the key.
     pub cx: Context,
     /// The key's environment.
+    pub env: Arc<Environment>,
+    /// The key.
+    pub key: ApiKeyId,
+}
+
+/// An operator: whoever holds a secret key of the operators' own environment. For anybody else the route does not
+/// exist; so it is for a [`crate::Write`] below `/v1/admin`.
+pub struct Operator {
+    /// What operations are told; the environment is the operators' own, the actor is the key.
+    pub cx: Context,
+    /// The operators' own environment.
     pub env: Arc<Environment>,
     /// The key.
     pub key: ApiKeyId,
@@ -165,6 +179,7 @@ async fn signed_in(asked: &Asked, env: &Environment) -> Result<engine::callers::
     found.map_err(|error| refused.unwrap_or_else(|| error.into()))
 }
 
+/// The one door of the backend API: whoever comes through holds a live key that may do what is asked.
 pub(crate) async fn secret_key(asked: &Asked) -> Result<SecretKey, ApiError> {
     let Bearer::Token(secret) = Bearer::of(&asked.req) else {
         return Err(ApiError::refuse(Kind::Unauthenticated, code::AUTHENTICATION_INVALID));
@@ -172,8 +187,15 @@ pub(crate) async fn secret_key(asked: &Asked) -> Result<SecretKey, ApiError> {
     let secret = crypto::Secret::new(secret);
     let (key, env) = engine::api_keys::authenticate(&asked.engine, secret.expose(), asked.state.now).await?;
     asked.state.env.replace(Some(Arc::clone(&env)));
-    limits::by_route(asked, &env, key)?;
-    Ok(SecretKey { cx: asked.context(env.id, Actor::ApiKey(key)), env, key })
+    limits::by_route(asked, &env, key.id)?;
+    // Before anything is said of permissions: what is not there asks for none.
+    let is_operators = actions::group(&asked.req.match_pattern().unwrap_or_default()) == OPERATORS;
+    if is_operators && !env.is_admin() {
+        return Err(ApiError::refuse(Kind::NotFound, code::RESOURCE_NOT_FOUND));
+    }
+    let operations = asked.req.app_data::<Data<Operations>>().ok_or_else(|| ApiError::fault(NoEdge))?;
+    operations.admit(&asked.req, &key.actions)?;
+    Ok(SecretKey { cx: asked.context(env.id, Actor::ApiKey(key.id)), env, key: key.id })
 }
 
 macro_rules! callers {
@@ -233,4 +255,11 @@ callers! {
         Ok(Self { cx, env, session: found.session, user: found.user, client_id: found.client_id })
     };
     SecretKey = secret_key;
+    Operator = async |asked: &Asked| {
+        let SecretKey { cx, env, key } = secret_key(asked).await?;
+        if !env.is_admin() {
+            return Err(ApiError::refuse(Kind::NotFound, code::RESOURCE_NOT_FOUND));
+        }
+        Ok(Self { cx, env, key })
+    };
 }

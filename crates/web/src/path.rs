@@ -7,8 +7,9 @@ use actix_web::{FromRequest, HttpRequest};
 use domain::code::{self, Code};
 use domain::message::{EmailSlug, SmsSlug};
 use domain::{
-    ActorTokenId, AllowlistIdentifierId, ApiKeyId, BlocklistIdentifierId, ChallengeId, ClientId, EmailAddressId, Kind,
-    PasskeyId, PhoneNumberId, RedirectUrlId, SessionId, SignInId, SignInTokenId, SignUpId, Surface, UserId,
+    ActorTokenId, AllowlistIdentifierId, ApiKeyId, BlocklistIdentifierId, ChallengeId, ClientId, EmailAddressId,
+    EnvironmentId, Kind, PasskeyId, PhoneNumberId, ProjectId, RedirectUrlId, SessionId, SignInId, SignInTokenId,
+    SignUpId, Surface, UserId,
 };
 use futures_util::future::LocalBoxFuture;
 use std::str::FromStr;
@@ -45,7 +46,9 @@ path_ids! {
     SignUpId "sign_up_id" SIGN_UP_NOT_FOUND;
     ChallengeId "challenge_id" CHALLENGE_NOT_FOUND;
     ClientId "client_id" RESOURCE_NOT_FOUND;
-    ApiKeyId "api_key_id" RESOURCE_NOT_FOUND;
+    ProjectId "project_id" PROJECT_NOT_FOUND;
+    EnvironmentId "environment_id" ENVIRONMENT_NOT_FOUND;
+    ApiKeyId "api_key_id" API_KEY_NOT_FOUND;
     SignInTokenId "sign_in_token_id" SIGN_IN_TOKEN_NOT_FOUND;
     ActorTokenId "actor_token_id" ACTOR_TOKEN_NOT_FOUND;
     // One name in the contract; which list is meant says the path.

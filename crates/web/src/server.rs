@@ -1,5 +1,6 @@
 //! A surface as an application, and an application on a socket.
 
+use crate::actions::Operations;
 use crate::docs::{self, Routes};
 use crate::edge::Edge;
 use crate::error::ApiError;
@@ -49,6 +50,7 @@ pub fn app(
         .app_data(Data::from(Arc::clone(&parts.limits)))
         .app_data(Data::new(Arc::clone(&parts.metrics)))
         .app_data(Data::new(docs::routes_of(&document)))
+        .app_data(Data::new(Operations::of(&document)))
         .configure(|app| probes.routes(app))
         .default_service(actix_web::web::to(unmatched))
         .wrap(Edge::new(parts, engine))

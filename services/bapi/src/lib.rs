@@ -1,5 +1,7 @@
 //! The backend API: routes, handlers and request bodies, nothing else.
 
+mod admin;
+mod api_keys;
 mod codes;
 mod emails;
 mod identifier_lists;
@@ -23,6 +25,8 @@ pub fn routes(app: &mut ServiceConfig<'_>) {
         .configure(sessions::routes)
         .configure(tickets::routes)
         .configure(passkeys::routes)
+        .configure(api_keys::routes)
+        .configure(admin::routes)
         .configure(instance::routes)
         .configure(identifier_lists::routes)
         .configure(redirect_urls::routes)

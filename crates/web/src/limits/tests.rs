@@ -105,6 +105,12 @@ fn every_backend_route_has_the_bucket_of_the_contract() {
         (Method::PATCH, "/v1/instance", "instance.update", 30),
         (Method::POST, "/v1/invitations/bulk", "invitations.bulk", 5),
         (Method::POST, "/v1/api-keys/{api_key_id}/rotate", "api_keys.rotate", 10),
+        (Method::GET, "/v1/admin/projects/{project_id}", "admin.projects.read", 300),
+        (Method::POST, "/v1/admin/projects", "admin.projects.create", 30),
+        (Method::POST, "/v1/admin/projects/{project_id}/environments", "admin.environments.create", 30),
+        (Method::DELETE, "/v1/admin/environments/{environment_id}", "admin.environments.destroy", 30),
+        (Method::POST, "/v1/admin/environments/{environment_id}/api-keys", "admin.api_keys.create", 30),
+        (Method::POST, "/v1/admin/environments/{environment_id}/signing-keys/rotate", "admin.signing_keys.rotate", 10),
         (Method::POST, "/v1/allowlist-identifiers", "allowlist_identifiers.create", 60),
     ] {
         let (found, allowance) = bucket_of_route(&method, pattern);
