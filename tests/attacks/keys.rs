@@ -1,6 +1,8 @@
 //! A key opens what it was made for: its kind, its environment, its time, and only where keys belong.
 
+use crate::bapi::api_keys::{restricted, with};
 use crypto::{TokenHash, secret_key};
+use domain::action::Actions;
 use domain::environment::EnvironmentKind;
 use domain::key::{ApiKey, ApiKeyKind};
 use domain::{ApiKeyId, Context, NewId};
@@ -23,9 +25,11 @@ async fn planted(
         kind,
         prefix: secret_key::prefix(&secret).to_owned(),
         name: "planted".to_owned(),
+        actions: Actions::ALL,
         last_used_at: None,
         expires_at: expires_in.map(|after| app.now() + after),
         revoked_at: None,
+        created_by: None,
         created_at: app.now(),
     };
     let hash = TokenHash::of_str(&secret);
@@ -128,7 +132,7 @@ both! {
 
         let cx = Context::operator(app.env.id, app.now());
         for key in engine::api_keys::list(&app.engine, &cx).await.expect("keys are listed") {
-            engine::api_keys::revoke(&app.engine, &cx, key.id).await.expect("a key is revoked");
+            engine::api_keys::revoke(&app.engine, &cx, None, key.id).await.expect("a key is revoked");
         }
         assert_eq!(opens(&app, &app.env.secret_key).await, 401);
     }
@@ -137,7 +141,7 @@ both! {
         let revoked = app.env.secret_key.clone();
         let cx = Context::operator(app.env.id, app.now());
         for key in engine::api_keys::list(&app.engine, &cx).await.expect("keys are listed") {
-            engine::api_keys::revoke(&app.engine, &cx, key.id).await.expect("a key is revoked");
+            engine::api_keys::revoke(&app.engine, &cx, None, key.id).await.expect("a key is revoked");
         }
         let unknown = secret_key::generate(false).expose().clone();
         let mut answers = Vec::new();
@@ -148,6 +152,216 @@ both! {
         let none = app.bapi_stranger().get("/v1/users").await;
         answers.push((none.status(), none.json()["errors"].clone()));
         assert!(answers.windows(2).all(|pair| pair[0] == pair[1]), "{answers:?}");
+    }
+
+    async fn no_key_gives_more_than_it_has(app: TestApp) {
+        let names = json!(["api-keys:write", "api-keys:read", "users:read", "createSignInToken"]);
+        let (own, keeper) = restricted(&app, names).await;
+        for wanted in [
+            json!(null),
+            json!(["users:write"]),
+            json!(["users:read", "sessions:read"]),
+            json!(["createUser"]),
+            json!(["sign-in-tokens:write"]),
+            json!(["actor-tokens:write"]),
+            json!(["createActorToken"]),
+        ] {
+            let body = json!({ "name": "More", "restricted_to_actions": wanted });
+            let refused = keeper.post("/v1/api-keys", body).await;
+            refused.is_refused(403, "forbidden");
+        }
+        // Silence is everything.
+        keeper.post("/v1/api-keys", json!({ "name": "More" })).await.is_refused(403, "forbidden");
+        for wanted in [json!(["users:read"]), json!(["listUsers", "createSignInToken", "api-keys:write"])] {
+            let body = json!({ "name": "Less", "restricted_to_actions": wanted });
+            keeper.post("/v1/api-keys", body).await.is(201, json!({ "restricted_to_actions": wanted, "created_by": own }));
+        }
+        app.bapi().get("/v1/api-keys").await.is(200, json!({ "total_count": 4 }));
+    }
+
+    async fn no_key_rotates_its_way_to_a_stronger_one(app: TestApp) {
+        let root = app.bapi().get("/v1/api-keys").await.str("/data/0/id");
+        let (own, keeper) = restricted(&app, json!(["api-keys:write", "users:read"])).await;
+        let (weaker, _) = restricted(&app, json!(["users:read"])).await;
+        let (other, stronger) = restricted(&app, json!(["users:write"])).await;
+
+        for id in [&root, &other] {
+            let refused = keeper.post(format!("/v1/api-keys/{id}/rotate"), json!({ "overlap_seconds": 60 })).await;
+            refused.is_refused(403, "forbidden");
+            assert!(!refused.text().contains("sk_test_"));
+        }
+
+        app.bapi().get("/v1/users").await.has_status(200);
+        stronger.post("/v1/users", json!({})).await.has_status(422);
+        keeper.post(format!("/v1/api-keys/{weaker}/rotate"), json!({})).await.has_status(200);
+        keeper.post(format!("/v1/api-keys/{own}/rotate"), json!({})).await.has_status(200);
+    }
+
+    async fn a_key_that_ends_makes_none_that_lasts(app: TestApp) {
+        let root = app.bapi().get("/v1/api-keys").await.str("/data/0/id");
+        let ends = app.now() + Duration::from_secs(600);
+        let short = app.bapi().post("/v1/api-keys", json!({ "name": "Short", "expires_at": ends })).await;
+        let short = with(&app, &short.str("/secret"));
+
+        for expires_at in [json!(null), json!(ends.millis() + 1)] {
+            let refused = short.post("/v1/api-keys", json!({ "name": "Long", "expires_at": expires_at })).await;
+            refused.is_refused(403, "forbidden");
+        }
+        short.post(format!("/v1/api-keys/{root}/rotate"), json!({})).await.is_refused(403, "forbidden");
+        short.post("/v1/api-keys", json!({ "name": "As long", "expires_at": ends })).await.has_status(201);
+    }
+
+    async fn what_only_operators_do_is_nothing_for_a_key_of_an_environment(app: TestApp) {
+        for action in ["admin:read", "admin:write"] {
+            let body = json!({ "name": "Operator", "restricted_to_actions": [action] });
+            app.bapi().post("/v1/api-keys", body).await.is_refused(422, "form_param_value_invalid");
+        }
+    }
+
+    async fn a_revoked_or_rotated_key_is_refused_by_another_process_at_once(app: TestApp) {
+        let elsewhere = app.bapi_stranger_at_another_process();
+        let made = app.bapi().post("/v1/api-keys", json!({ "name": "Second" })).await;
+        let (id, secret) = (made.str("/id"), made.str("/secret"));
+        let there = |secret: &str| elsewhere.with_authorization(&format!("Bearer {secret}")).get("/v1/users");
+        there(&secret).await.has_status(200);
+
+        let rotated = app.bapi().post(format!("/v1/api-keys/{id}/rotate"), json!({})).await.has_status(200).str("/secret");
+        there(&secret).await.is_refused(401, "authentication_invalid");
+        there(&rotated).await.has_status(200);
+        app.bapi().post_empty(format!("/v1/api-keys/{id}/revoke")).await.has_status(200);
+        there(&rotated).await.is_refused(401, "authentication_invalid");
+    }
+
+    async fn keys_of_another_environment_do_not_exist(app: TestApp) {
+        let other = app.second_environment().await;
+        let theirs = app.bapi_of(&other).get("/v1/api-keys").await.str("/data/0/id");
+        let path = format!("/v1/api-keys/{theirs}");
+        app.bapi().get(&path).await.is_refused(404, "api_key_not_found");
+        app.bapi().patch(&path, json!({ "name": "Mine" })).await.is_refused(404, "api_key_not_found");
+        app.bapi().post(format!("{path}/rotate"), json!({})).await.is_refused(404, "api_key_not_found");
+        app.bapi().post_empty(format!("{path}/revoke")).await.is_refused(404, "api_key_not_found");
+        app.bapi_of(&other).get(&path).await.is(200, json!({ "name": "First key", "revoked_at": null }));
+        let listed = app.bapi().get("/v1/api-keys").await;
+        assert!(!listed.text().contains(&theirs));
+    }
+
+    async fn a_key_that_is_being_revoked_makes_no_key_afterwards(app: TestApp) {
+        let (id, thief) = restricted(&app, json!(["api-keys:write", "users:read"])).await;
+        let body = json!({ "name": "Heir", "restricted_to_actions": ["users:read"] });
+        let (root, path) = (app.bapi(), format!("/v1/api-keys/{id}/revoke"));
+
+        let heirs = testkit::race(50, |_| { let (thief, body) = (thief.clone(), body.clone()); async move { thief.post("/v1/api-keys", body).await } });
+        let (answers, revoked) = futures_util::join!(heirs, async { root.post_empty(path).await });
+
+        revoked.has_status(200);
+        thief.post("/v1/api-keys", body.clone()).await.is_refused(401, "authentication_invalid");
+        let made = answers.iter().filter(|answer| answer.status() == 201).count();
+        assert!(answers.iter().all(|answer| [201, 401].contains(&answer.status())));
+        let events = app.logged_events(&app.env).await;
+        let by_thief = |event: &&storage::events::LoggedEvent| event.actor_id.as_deref() == Some(&id) && event.event_type == "apiKey.created";
+        assert_eq!(events.iter().filter(by_thief).count(), made, "what was made was answered");
+        let end = events.iter().position(|event| event.event_type == "apiKey.revoked").expect("it was revoked");
+        assert_eq!(events[end..].iter().filter(by_thief).count(), 0, "nothing was made after the end");
+    }
+
+    async fn two_keys_that_revoke_each_other_leave_one(app: TestApp) {
+        for _ in 0..5 {
+            let (a, first) = restricted(&app, json!(["api-keys:write"])).await;
+            let (b, second) = restricted(&app, json!(["api-keys:write"])).await;
+            let (of_first, of_second) = futures_util::join!(
+                async { first.post_empty(format!("/v1/api-keys/{b}/revoke")).await },
+                async { second.post_empty(format!("/v1/api-keys/{a}/revoke")).await },
+            );
+            let mut statuses = [of_first.status(), of_second.status()];
+            statuses.sort_unstable();
+            assert_eq!(statuses, [200, 401], "the one that was revoked first does nothing more");
+        }
+    }
+
+    async fn an_operators_key_that_is_restricted_gives_no_more_than_it_has(app: TestApp) {
+        let operators = app.operators().await;
+        let root = app.bapi_of(&operators);
+        let make = async |actions: serde_json::Value| {
+            let made = root.post("/v1/api-keys", json!({ "name": "Restricted", "restricted_to_actions": actions })).await;
+            with(&app, &made.has_status(201).str("/secret"))
+        };
+        let reader = make(json!(["admin:read"])).await;
+        let writer = make(json!(["admin:write", "users:read"])).await;
+        let (theirs, own) = (format!("/v1/admin/environments/{}", app.env.id), format!("/v1/admin/environments/{}", operators.id));
+
+        reader.get(&theirs).await.has_status(200);
+        reader.get("/v1/users").await.is_refused(403, "forbidden");
+        let project = app.env.made.project_id;
+        for (path, body) in [
+            ("/v1/admin/projects".to_owned(), json!({ "name": "x" })),
+            (format!("/v1/admin/projects/{project}/environments"), json!({ "name": "x", "kind": "staging" })),
+            (format!("{theirs}/api-keys"), json!({ "name": "x" })),
+            (format!("{theirs}/signing-keys/rotate"), json!({})),
+        ] {
+            let refused = reader.post(path, body).await;
+            refused.is(403, json!({ "errors": [{ "code": "forbidden", "meta": { "permission": "admin:write" } }] }));
+        }
+        for place in [&theirs, &own] {
+            let path = format!("{place}/api-keys");
+            for wanted in [json!(null), json!(["users:write"]), json!(["sessions:read", "users:read"])] {
+                let body = json!({ "name": "More", "restricted_to_actions": wanted });
+                writer.post(&path, body).await.is_refused(403, "forbidden");
+            }
+            writer.post(&path, json!({ "name": "As much", "restricted_to_actions": ["users:read"] })).await.has_status(201);
+        }
+        let more = json!({ "name": "More", "restricted_to_actions": ["admin:read", "admin:write"] });
+        writer.post(format!("{own}/api-keys"), more).await.is_refused(403, "forbidden");
+    }
+
+    async fn an_operators_key_does_not_revoke_itself_by_the_other_door(app: TestApp) {
+        let operators = app.operators().await;
+        let root = app.bapi_of(&operators);
+        let me = root.get("/v1/api-keys").await.str("/data/0/id");
+        let path = format!("/v1/admin/environments/{}/api-keys/{me}/revoke", operators.id);
+        root.post_empty(path).await.is_refused(409, "api_key_in_use");
+        root.get("/v1/admin/projects").await.has_status(200);
+    }
+
+    async fn a_restricted_key_of_an_environment_hears_nothing_of_operators(app: TestApp) {
+        let (_, reader) = restricted(&app, json!(["users:read"])).await;
+        for path in ["/v1/admin/projects", "/v1/admin/projects/prj_01ARZ3NDEKTSV4RRFFQ69G5FAV", "/v1/admin/nothing"] {
+            reader.get(path).await.is_refused(404, "resource_not_found");
+            app.bapi().get(path).await.is_refused(404, "resource_not_found");
+        }
+        reader.post("/v1/admin/projects", json!({ "nope": 1 })).await.is_refused(404, "resource_not_found");
+    }
+
+    async fn no_header_chooses_the_address_of_a_new_environment(app: TestApp) {
+        let operator = app.bapi_of(&app.operators().await);
+        let path = format!("/v1/admin/projects/{}/environments", app.env.made.project_id);
+        let root = app.env.issuer.rsplit_once('/').expect("a label").0.to_owned();
+        for (at, (name, value)) in [
+            ("host", "evil.example"),
+            ("x-forwarded-host", "evil.example"),
+            ("forwarded", "host=evil.example;proto=https"),
+            ("x-forwarded-proto", "https"),
+            ("origin", "https://evil.example"),
+        ]
+        .into_iter()
+        .enumerate()
+        {
+            let call = operator.post(&path, json!({ "name": format!("New {at}"), "kind": "development" })).header(name, value).await;
+            let made = call.has_status(201);
+            assert_eq!(made.str("/fapi_url"), format!("{root}/{}", made.str("/routing_label")), "{name}");
+            assert!(!made.text().contains("evil"));
+        }
+    }
+
+    async fn a_key_of_a_deleted_environment_is_refused_by_another_process_at_once(app: TestApp) {
+        let operator = app.bapi_of(&app.operators().await);
+        let other = app.second_environment().await;
+        let there = app.bapi_stranger_at_another_process().with_authorization(&format!("Bearer {}", other.secret_key));
+        there.get("/v1/users").await.has_status(200);
+
+        let path = format!("/v1/admin/environments/{}", other.id);
+        operator.delete(path).json(json!({ "confirmation": other.id })).await.has_status(204);
+
+        there.get("/v1/users").await.is_refused(401, "authentication_invalid");
     }
 }
 

@@ -1,5 +1,7 @@
 //! The backend API, operation by operation, as a backend with a secret key sees it.
 
+mod admin;
+pub(crate) mod api_keys;
 mod audit_log;
 mod email_addresses;
 mod events;

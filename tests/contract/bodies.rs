@@ -10,9 +10,8 @@ use testkit::{Call, Operation, TestApp, both, document};
 fn readers<'a>(app: &TestApp, objects: &'a Objects) -> Vec<(Operation<'a>, Call)> {
     let mut all = Vec::new();
     for surface in [Surface::Fapi, Surface::Bapi] {
-        let backend = app.bapi();
         for operation in document(surface).operations().into_iter().filter(|operation| operation.body().is_some()) {
-            let caller = if surface == Surface::Bapi { &backend } else { objects.owner(&operation) };
+            let caller = if surface == Surface::Bapi { objects.backend(&operation) } else { objects.owner(&operation) };
             let call = caller.call(method(&operation), objects.path(&operation));
             // The answer of a page of ours is taken from that page alone.
             let call = if operation.template == "/v1/client/handshake" { call.origin(&own_origin(app)) } else { call };
@@ -102,12 +101,12 @@ both! {
 
     async fn a_malformed_id_is_not_found(app: TestApp) {
         let objects = objects(&app, &app.env, "alice").await;
-        let (backend, long) = (app.bapi(), "x".repeat(3000));
+        let long = "x".repeat(3000);
 
         for surface in [Surface::Fapi, Surface::Bapi] {
             for operation in document(surface).operations() {
                 let Some(name) = operation.parameters().first().copied() else { continue };
-                let caller = if surface == Surface::Bapi { &backend } else { objects.owner(&operation) };
+                let caller = if surface == Surface::Bapi { objects.backend(&operation) } else { objects.owner(&operation) };
                 for bad in ["x", "user_1", "..%2f..%2fv1", "user_01ARZ3NDEKTSV4RRFFQ69G5FAU", "%00", "%ff", long.as_str()] {
                     let rest = objects.path(&operation);
                     let at = operation.template.split('/').position(|segment| segment == format!("{{{name}}}"));

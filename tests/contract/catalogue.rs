@@ -27,6 +27,10 @@ pub(super) struct Objects {
     /// A webhook endpoint, and a delivery to it.
     webhook: (String, String),
     jwt_template: String,
+    api_key: String,
+    environment: (String, String),
+    backend: Caller,
+    operator: Caller,
 }
 
 /// Makes one object of every kind.
@@ -90,6 +94,7 @@ pub(super) async fn objects(app: &TestApp, env: &TestEnvironment, name: &str) ->
         201 => made.str("/id"),
         _ => bapi.get("/v1/jwt-templates").await.has_status(200).str("/data/0/id"),
     };
+    let api_key = bapi.post("/v1/api-keys", json!({ "name": "Of the catalogue" })).await.has_status(201).str("/id");
 
     Objects {
         person,
@@ -110,6 +115,10 @@ pub(super) async fn objects(app: &TestApp, env: &TestEnvironment, name: &str) ->
         event,
         webhook,
         jwt_template,
+        api_key,
+        environment: (env.id.to_string(), env.made.project_id.to_string()),
+        operator: app.bapi_of(&app.operators().await),
+        backend: bapi,
     }
 }
 
@@ -146,6 +155,9 @@ impl Objects {
             "endpoint_id" => &self.webhook.0,
             "delivery_id" => &self.webhook.1,
             "invitation_id" => &self.invitation,
+            "api_key_id" => &self.api_key,
+            "environment_id" => &self.environment.0,
+            "project_id" => &self.environment.1,
             "sms_template_slug" | "slug" => "verification_code",
             "jwt_template_id" => &self.jwt_template,
             // A name within the environment, not an object.
@@ -175,6 +187,11 @@ impl Objects {
         } else {
             &self.person
         }
+    }
+
+    /// The backend that may use the operation on these objects.
+    pub(super) fn backend(&self, operation: &Operation<'_>) -> &Caller {
+        if is_operators(operation) { &self.operator } else { &self.backend }
     }
 
     /// A call of the operation about these objects, by another caller.
@@ -211,11 +228,13 @@ impl Objects {
             "__authn_ticket" => json!("tkt_of_nobody"),
             "__authn_confirm" => json!("no"),
             "identifier" => json!("nobody@listed.example"),
+            "kind" => json!("development"),
+            "confirmation" => json!("no"),
+            "name" if operation.template.starts_with("/v1/admin") => json!("Of nobody"),
             "nickname" => json!("Key of nobody"),
             "url" if operation.template.starts_with("/v1/webhooks/") => json!("http://localhost:9/hook"),
             "url" => json!("https://nobody.listed.example"),
             "enabled_event_types" => json!(["jwtTemplate.deleted"]),
-            "attestation" => json!({}),
             "attestation" | "claims" => json!({}),
             "name" => json!("one-more"),
             _ => panic!("{} {}: no example for `{name}` in tests/contract", operation.method, operation.template),
@@ -227,7 +246,7 @@ impl Objects {
         let person = [self.person.id().to_owned(), self.person.session.clone(), self.person.user.email_id.clone()];
         let pairs = [&self.email, &self.phone, &self.sign_in, &self.sign_up, &self.passkey, &self.webhook]
             .map(|(id, challenge)| [id.clone(), challenge.clone()]);
-        let alone = [self.jwt_template.clone(), self.invitation.clone()];
+        let alone = [self.jwt_template.clone(), self.invitation.clone(), self.api_key.clone()];
         person.into_iter().chain(alone).chain(pairs.into_iter().flatten()).collect()
     }
 }
@@ -237,6 +256,11 @@ const FILE: &str = "--b\r\nContent-Disposition: form-data; name=\"file\"\r\n\r\n
 
 fn takes_a_file(operation: &Operation<'_>) -> bool {
     operation.value().pointer("/requestBody/content/multipart~1form-data").is_some()
+}
+
+/// Whether the operation is for operators alone.
+pub(super) fn is_operators(operation: &Operation<'_>) -> bool {
+    operation.template.starts_with("/v1/admin/")
 }
 
 /// The operation's method.

@@ -5,5 +5,6 @@ mod catalogue;
 mod documents;
 mod errors;
 mod operations;
+mod permissions;
 mod strangers;
 mod tenants;

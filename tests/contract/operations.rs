@@ -51,7 +51,9 @@ fn every_operation_is_the_contracts_or_ours_by_name() {
     for (surface, name) in [(Surface::Fapi, "fapi"), (Surface::Bapi, "bapi")] {
         for operation in document(surface).operations() {
             let method = operation.method.to_ascii_uppercase();
-            if OURS.contains(&(name, &method, operation.template)) {
+            // The operators' own: the contract lists them in words.
+            let is_listed = name == "bapi" && operation.template.starts_with("/v1/admin/");
+            if is_listed || OURS.contains(&(name, &method, operation.template)) {
                 continue;
             }
             let key = (name.to_owned(), method, operation.template.to_owned());

@@ -101,11 +101,13 @@ both! {
     async fn a_revoked_key_opens_nothing(app: TestApp) {
         let objects = objects(&app, &app.env, "alice").await;
         let cx = domain::Context::operator(app.env.id, app.now());
-        let (key, secret) = engine::api_keys::create(&app.engine, &cx, "second".to_owned(), None).await.expect("a key is made");
+        let wanted = engine::api_keys::NewKey::unrestricted("second");
+        let made = engine::api_keys::create(&app.engine, &cx, None, wanted).await.expect("a key is made");
+        let (key, secret) = (made.key, made.secret);
         let backend = app.bapi_stranger().with_authorization(&format!("Bearer {}", secret.expose()));
         backend.get("/v1/users").await.has_status(200);
 
-        engine::api_keys::revoke(&app.engine, &cx, key.id).await.expect("a key is revoked");
+        engine::api_keys::revoke(&app.engine, &cx, None, key.id).await.expect("a key is revoked");
 
         every_guarded_operation_refuses(Surface::Bapi, &objects, &backend).await;
     }

@@ -1,6 +1,6 @@
 //! What belongs to another environment, another person or another browser does not exist.
 
-use super::catalogue::{method, objects};
+use super::catalogue::{is_operators, method, objects};
 use domain::Surface;
 use serde_json::json;
 use testkit::{TestApp, both, document};
@@ -30,6 +30,33 @@ both! {
         let still = app.bapi_of(&other).get(format!("/v1/users/{}", theirs.person.id())).await;
         still.is(200, json!({ "banned": false, "locked": false }));
         theirs.person.get("/v1/me").await.has_status(200);
+    }
+
+    async fn what_operators_do_does_not_exist_for_a_key_of_an_environment(app: TestApp) {
+        let ours = objects(&app, &app.env, "alice").await;
+
+        for operation in document(Surface::Bapi).operations().iter().filter(|operation| is_operators(operation)) {
+            ours.call(operation, &app.bapi()).await.is_refused(404, "resource_not_found");
+            let served = ours.call(operation, ours.backend(operation)).await;
+            assert!(![401, 403, 404].contains(&served.status()), "{}: {}", operation.template, served.text());
+        }
+    }
+
+    async fn an_operators_key_opens_nothing_else_of_a_tenant(app: TestApp) {
+        let theirs = objects(&app, &app.env, "alice").await;
+        let operator = app.bapi_of(&app.operators().await);
+
+        for operation in document(Surface::Bapi).operations().iter().filter(|operation| !is_operators(operation)) {
+            let reply = theirs.call(operation, &operator).await;
+
+            let is_own = operation.parameters().iter().all(|name| ["sms_template_slug", "slug"].contains(name));
+            if !is_own {
+                reply.has_status(404);
+            }
+            for id in theirs.ids() {
+                assert!(reply.status() >= 400 || !reply.text().contains(&id), "{} shows {id}", operation.template);
+            }
+        }
     }
 
     async fn lists_filtered_by_another_environments_objects_are_empty(app: TestApp) {

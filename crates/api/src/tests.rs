@@ -152,9 +152,11 @@ fn bodies() -> Vec<(&'static str, Value)> {
         kind: ApiKeyKind::Secret,
         prefix: "sk_test_abcd".into(),
         name: "backend".into(),
+        actions: domain::action::Actions::only(["users:read".to_owned()]),
         last_used_at: None,
         expires_at: None,
         revoked_at: None,
+        created_by: None,
         created_at: NOW,
     };
     let problem = Problem::of_param(Kind::Invalid, code::PARAM_UNKNOWN, "nickname");
@@ -183,6 +185,7 @@ fn bodies() -> Vec<(&'static str, Value)> {
         ("ErrorResponse", to_json(&ErrorResponse::of_code(code::INTERNAL_ERROR, None))),
         ("Jwks", to_json(&Jwks::of([&signing_key()]))),
         ("ApiKey", to_json(&ApiKey::from(&key))),
+        ("ApiKey", to_json(&ApiKey::with_secret(&key, "sk_test_abcd"))),
         (
             "EmailMessage",
             to_json(&EmailMessage::queued(id(), &Email::parse("a@b.co").unwrap(), "verification_code", None)),

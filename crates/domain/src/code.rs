@@ -25,7 +25,7 @@ macro_rules! codes {
 
 codes! {
     // Transport and tenant
-    ENVIRONMENT_NOT_FOUND "environment_not_found" "No environment answers at this address." "This address belongs to no application.";
+    ENVIRONMENT_NOT_FOUND "environment_not_found" "No environment answers at this address, or none has this id." "This address belongs to no application.";
     RESOURCE_NOT_FOUND "resource_not_found" "Nothing is here." "What you asked for does not exist.";
     METHOD_NOT_ALLOWED "method_not_allowed" "The path exists, this method on it does not." "This action is not possible here.";
     MALFORMED_JSON "malformed_json" "The body is not JSON that we read: syntax, nesting over 64, or a key named twice." "The request could not be read.";
@@ -141,6 +141,11 @@ codes! {
     PHONE_NUMBER_IN_USE "phone_number_in_use" "Somebody has this phone number already." "This phone number is taken already.";
     SIGN_IN_TOKEN_NOT_FOUND "sign_in_token_not_found" "No such sign-in token." "This sign-in token does not exist.";
     ACTOR_TOKEN_NOT_FOUND "actor_token_not_found" "No such actor token." "This actor token does not exist.";
+    PROJECT_NOT_FOUND "project_not_found" "No such project." "This project does not exist.";
+    PROJECT_NOT_EMPTY "project_not_empty" "The project has environments: delete those first." "This project is not empty.";
+    API_KEY_NOT_FOUND "api_key_not_found" "No such API key in this environment." "This key does not exist.";
+    API_KEY_IN_USE "api_key_in_use" "A key does not revoke itself: use another one." "This key is in use.";
+    API_KEY_NOT_LIVE "api_key_not_live" "The key is revoked or expired." "This key does not work any more.";
     TICKET_ALREADY_USED "ticket_already_used" "The token was used already." "This token was used already.";
     INVITATION_NOT_FOUND "invitation_not_found" "No such invitation." "This invitation does not exist.";
     INVITATION_ALREADY_ACCEPTED "invitation_already_accepted" "The invitation was accepted already." "This invitation was accepted already.";

@@ -58,6 +58,8 @@ pub struct Project {
     pub name: String,
     /// When it was made.
     pub created_at: Timestamp,
+    /// When it was last changed.
+    pub updated_at: Timestamp,
 }
 
 /// A tenant at run time.

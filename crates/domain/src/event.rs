@@ -112,6 +112,14 @@ event_types! {
     ApiKeyCreated "apiKey.created" "An API key was made.";
     ApiKeyRotated "apiKey.rotated" "An API key got a new secret.";
     ApiKeyRevoked "apiKey.revoked" "An API key was revoked.";
+    ProjectCreated "project.created" "An operator made a project.";
+    ProjectUpdated "project.updated" "An operator changed a project.";
+    ProjectDeleted "project.deleted" "An operator deleted a project.";
+    EnvironmentCreated "environment.created" "An operator made an environment.";
+    EnvironmentUpdated "environment.updated" "An operator changed an environment.";
+    EnvironmentDeleted "environment.deleted" "An operator deleted an environment.";
+    SigningKeyRotated "signingKey.rotated" "An operator asked for the next signing key.";
+    OperatorRead "operator.read" "An operator looked at something; told in the operators' own environment alone.";
     SystemTestmodeEnabledInProduction "system.testmode_enabled_in_production" "Test addresses were switched on in a production environment.";
 }
 

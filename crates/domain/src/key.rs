@@ -1,5 +1,6 @@
 //! Keys that callers hold, and the signing keys of an environment.
 
+use crate::action::Actions;
 use crate::id::{ApiKeyId, EnvironmentId, SigningKeyId};
 use crate::settings::SigningKeySettings;
 use crate::time::{Timestamp, hours};
@@ -41,12 +42,16 @@ pub struct ApiKey {
     pub prefix: String,
     /// What its owner calls it.
     pub name: String,
+    /// What it may do.
+    pub actions: Actions,
     /// When it was last used, to the minute.
     pub last_used_at: Option<Timestamp>,
     /// From when on it is worth nothing.
     pub expires_at: Option<Timestamp>,
     /// Since when it is worth nothing.
     pub revoked_at: Option<Timestamp>,
+    /// The id of who made it; none when that was the operator at the command line.
+    pub created_by: Option<String>,
     /// When it was made.
     pub created_at: Timestamp,
 }
@@ -55,6 +60,11 @@ impl ApiKey {
     /// Whether the key opens anything at this time.
     pub fn is_live(&self, now: Timestamp) -> bool {
         self.revoked_at.is_none() && self.expires_at.is_none_or(|at| now < at)
+    }
+
+    /// Whether this key lives at least as long as something that opens until then, or for good.
+    pub fn lives_as_long_as(&self, expires_at: Option<Timestamp>) -> bool {
+        self.expires_at.is_none_or(|mine| expires_at.is_some_and(|at| at <= mine))
     }
 }
 

@@ -4,6 +4,7 @@
 //! e-mail address, who may hear what. There is no I/O, no waiting and no row in this crate; time comes in
 //! as a parameter.
 
+pub mod action;
 pub mod audit;
 pub mod challenge;
 pub mod client;

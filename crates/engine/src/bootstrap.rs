@@ -1,8 +1,9 @@
 //! The first workspace, project and environment, and every further environment.
 
+use crate::api_keys::NewKey;
 use crate::refusals::stored;
 use crate::signing::{self, SigningError};
-use crate::{Engine, StorageError, api_keys};
+use crate::{Engine, Shared, StorageError, api_keys};
 use crypto::Secret;
 use crypto::jws::Algorithm;
 use domain::environment::{self, ADMIN_SLUG, Environment, EnvironmentKind, Project, Workspace};
@@ -135,6 +136,7 @@ async fn set_up(engine: &Engine, spec: &BootstrapSpec, slug: &str) -> Result<Boo
             workspace_id: workspace.id,
             name: OPERATORS.into(),
             created_at: now,
+            updated_at: now,
         });
         let (row, project) = (workspace.clone(), admin.clone());
         engine
@@ -167,6 +169,7 @@ async fn set_up(engine: &Engine, spec: &BootstrapSpec, slug: &str) -> Result<Boo
                 workspace_id: workspace.id,
                 name: spec.project.clone(),
                 created_at: now,
+                updated_at: now,
             };
             let row = project.clone();
             engine
@@ -248,23 +251,31 @@ pub async fn list_environments(engine: &Engine) -> Result<Vec<Environment>, Stor
     storage::environments::list(&mut *engine.read().await?).await
 }
 
-struct Draft {
-    name: String,
-    slug: String,
-    kind: EnvironmentKind,
-    label: String,
-    origins: Vec<String>,
+/// An environment as it is asked for.
+pub(crate) struct Draft {
+    pub name: String,
+    pub slug: String,
+    pub kind: EnvironmentKind,
+    pub label: String,
+    pub origins: Vec<String>,
 }
 
-/// Makes an environment with its address, its keys and its first secret key, in one transaction.
-async fn make(engine: &Engine, project: ProjectId, draft: Draft) -> Result<Bootstrapped, BootstrapError> {
+/// An environment that can be inserted: what costs time is done.
+#[derive(Clone)]
+pub(crate) struct Prepared {
+    pub environment: Environment,
+    signing_key: Arc<NewSigningKey>,
+}
+
+/// Makes everything of an environment that is made outside a transaction.
+pub(crate) async fn prepare(engine: &Engine, project: ProjectId, draft: Draft) -> Result<Prepared, SigningError> {
     let now: Timestamp = engine.now();
     let mut settings = Settings { allowed_origins: draft.origins.clone(), ..Settings::default() };
     if draft.slug == ADMIN_SLUG {
         // Nobody signs up as an operator.
         settings.sign_up_modes = vec![SignUpMode::Waitlist];
     }
-    let env = Environment {
+    let environment = Environment {
         id: EnvironmentId::new(now, crypto::random::bytes()),
         project_id: project,
         name: draft.name,
@@ -277,20 +288,35 @@ async fn make(engine: &Engine, project: ProjectId, draft: Draft) -> Result<Boots
         created_at: now,
         updated_at: now,
     };
-    let cx = Context::operator(env.id, now);
-    let signing_key: Arc<NewSigningKey> = Arc::new(signing::generate(Algorithm::Es256, now).await?);
+    let signing_key = Arc::new(signing::generate(Algorithm::Es256, now).await?);
+    Ok(Prepared { environment, signing_key })
+}
+
+impl Prepared {
+    /// Adds the environment with its address and its keys; the context is the new environment's.
+    pub(crate) async fn insert(&self, tx: &mut Tx<'_>, cx: &Context, shared: &Shared) -> Result<(), BootstrapError> {
+        let row = &self.environment;
+        storage::environments::insert(tx, row).await?;
+        storage::environments::insert_host(tx, "", &row.routing_label, row.id).await?;
+        let data_key = keys::add_data_key(tx, shared.master(), row.id, cx.now).await?;
+        Ok(keys::insert_active(tx, row.id, &data_key, &self.signing_key, cx.now).await?)
+    }
+}
+
+/// Makes an environment with its address, its keys and its first secret key, in one transaction.
+async fn make(engine: &Engine, project: ProjectId, draft: Draft) -> Result<Bootstrapped, BootstrapError> {
+    let prepared = prepare(engine, project, draft).await?;
+    let env = prepared.environment.clone();
+    let cx = Context::operator(env.id, env.created_at);
     let shared = engine.shared().clone();
-    let row = env.clone();
     let secret = engine
         .write(&cx, async move |tx, cx| {
-            storage::environments::insert(tx, &row).await?;
-            storage::environments::insert_host(tx, "", &row.routing_label, row.id).await?;
-            let data_key = keys::add_data_key(tx, shared.master(), row.id, cx.now).await?;
-            keys::insert_active(tx, row.id, &data_key, &signing_key, cx.now).await?;
+            prepared.insert(tx, cx, &shared).await?;
+            let row = &prepared.environment;
             // A key that nobody is shown would be a key that nobody can revoke on purpose.
             let secret = match row.is_admin() {
                 true => None,
-                false => Some(api_keys::insert(tx, cx, &row, "First key", None).await?.1),
+                false => Some(api_keys::insert(tx, cx, row, &NewKey::unrestricted("First key")).await?.secret),
             };
             Ok::<_, BootstrapError>(secret)
         })
@@ -306,8 +332,8 @@ fn check_origins(origins: &[String]) -> Result<(), BootstrapError> {
     }
 }
 
-/// The slug of a name: lower-case letters, digits and single hyphens.
-fn slug(name: &str) -> Option<String> {
+/// The slug of a name: lower-case letters, digits and single hyphens; never that of the operators.
+pub(crate) fn slug(name: &str) -> Option<String> {
     if name.trim().is_empty() || name.chars().count() > 100 {
         return None;
     }

@@ -146,6 +146,11 @@ fn is_name(text: &str) -> bool {
     stem.len() == 22 && stem.bytes().all(|b| b.is_ascii_alphanumeric())
 }
 
+/// Deletes the picture of somebody whose environment is deleted.
+pub(crate) async fn purge(engine: &Engine, env: EnvironmentId, name: &str) -> Result<(), ObjectError> {
+    engine.shared().objects().delete(&place(env, name)).await
+}
+
 fn place(env: EnvironmentId, name: &str) -> String {
     format!("images/{env}/{name}")
 }

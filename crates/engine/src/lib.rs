@@ -31,11 +31,13 @@ pub mod mail;
 pub mod me;
 pub mod message_templates;
 pub mod messages;
+pub mod operators;
 pub mod passkeys;
 pub mod passwords;
 mod people;
 pub mod phone_numbers;
 pub mod pull;
+mod purge;
 pub mod redirects;
 mod refusals;
 pub mod restrictions;
@@ -59,8 +61,9 @@ pub use engine::{Engine, EngineSettings, Parts, Shared};
 pub use keys::Jwks;
 pub use storage::Error as StorageError;
 pub use storage::{
-    audit::AuditFilter, invitations::Filter as InvitationFilter, invitations::Key as InvitationKey,
-    jwt_templates::Key as JwtTemplateKey, passkeys::Filter as PasskeyFilter, passkeys::Key as PasskeyKey,
-    sessions::Filter as SessionFilter, sessions::Key as SessionKey, users::Filter as UserFilter, users::Key as UserKey,
+    api_keys::Key as ApiKeyKey, audit::AuditFilter, invitations::Filter as InvitationFilter,
+    invitations::Key as InvitationKey, jwt_templates::Key as JwtTemplateKey, operator::Key as OperatorKey,
+    passkeys::Filter as PasskeyFilter, passkeys::Key as PasskeyKey, sessions::Filter as SessionFilter,
+    sessions::Key as SessionKey, users::Filter as UserFilter, users::Key as UserKey,
     webhook_deliveries::Filter as DeliveryFilter, webhook_deliveries::Key as DeliveryKey, webhooks::Key as WebhookKey,
 };

@@ -69,6 +69,14 @@ impl Tenants {
     pub(crate) fn forget(&self, id: EnvironmentId) {
         self.cached.write().unwrap_or_else(PoisonError::into_inner).tenants.remove(&id);
     }
+    /// Forgets an environment that is deleted, with the addresses that led to it.
+    pub(crate) fn gone(&self, id: EnvironmentId) {
+        let mut cached = self.cached.write().unwrap_or_else(PoisonError::into_inner);
+        cached.tenants.remove(&id);
+        for segments in cached.hosts.values_mut() {
+            segments.retain(|_, other| *other != id);
+        }
+    }
     fn host(&self, host: &str, segment: &str) -> Option<EnvironmentId> {
         let cached = self.cached.read().unwrap_or_else(PoisonError::into_inner);
         cached.hosts.get(host)?.get(segment).copied()
@@ -114,7 +122,8 @@ pub async fn resolve(engine: &Engine, host: &str, path: &str) -> Result<Option<R
             return Ok(None);
         }
         let prefix_len = if segment.is_empty() { 0 } else { segment.len() + 1 };
-        return Ok(Some(Resolved { env: environment(engine, id).await?, prefix_len }));
+        // One that was deleted a moment ago has no address any more, whatever was cached.
+        return Ok(there(engine, id).await?.map(|tenant| Resolved { env: tenant.env.clone(), prefix_len }));
     }
     Ok(None)
 }
@@ -156,33 +165,47 @@ pub(crate) async fn trusted(engine: &Engine, id: EnvironmentId) -> Result<Arc<Te
 
 /// An environment with its keys; the copy at hand while the database is out of reach.
 pub async fn tenant(engine: &Engine, id: EnvironmentId) -> Result<Arc<Tenant>, Error> {
+    refresh_if_stale(engine).await;
+    known(engine, id).await
+}
+
+async fn refresh_if_stale(engine: &Engine) {
     if engine.shared().tenants.is_worth_asking(engine.now())
         // Boxed, as above.
         && let Err(error) = Box::pin(refresh(engine)).await
     {
         tracing::warn!(error = &error as &dyn std::error::Error, "caches could not be refreshed");
     }
-    known(engine, id).await
+}
+
+/// The same for an environment that may be none, or be deleted.
+pub(crate) async fn there(engine: &Engine, id: EnvironmentId) -> Result<Option<Arc<Tenant>>, Error> {
+    refresh_if_stale(engine).await;
+    found(engine, id).await
 }
 
 async fn known(engine: &Engine, id: EnvironmentId) -> Result<Arc<Tenant>, Error> {
+    found(engine, id).await?.ok_or_else(|| fault("the environment is gone"))
+}
+
+async fn found(engine: &Engine, id: EnvironmentId) -> Result<Option<Arc<Tenant>>, Error> {
     match engine.shared().tenants.tenant(id) {
-        Some(tenant) => Ok(tenant),
+        Some(tenant) => Ok(Some(tenant)),
         // Boxed, as above.
         None => Box::pin(load(engine, id)).await,
     }
 }
 
-async fn load(engine: &Engine, id: EnvironmentId) -> Result<Arc<Tenant>, Error> {
+async fn load(engine: &Engine, id: EnvironmentId) -> Result<Option<Arc<Tenant>>, Error> {
     let read_at = engine.now();
     let mut conn = engine.read().await?;
     // The environment is read first: a change in between leaves a copy that looks older than it is, never newer.
-    let env = storage::environments::find(&mut conn, id).await?.ok_or_else(|| fault("the environment is gone"))?;
+    let Some(env) = storage::environments::find(&mut conn, id).await? else { return Ok(None) };
     let keys = keys::load(&mut conn, engine.shared().master(), id).await.map_err(into_storage)?;
     let forms = Forms::of(id, storage::message_templates::list(&mut conn, id).await?);
     let tenant = Arc::new(Tenant { env: Arc::new(env), keys, forms, templates: Templates::default() });
     engine.shared().tenants.put(tenant.clone(), read_at);
-    Ok(tenant)
+    Ok(Some(tenant))
 }
 
 /// Drops what has changed elsewhere; called twice in [`UNSEEN_AT_MOST`], so that requests seldom have to.

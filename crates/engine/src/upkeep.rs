@@ -1,7 +1,7 @@
 //! What has to be done from time to time, whoever asks for nothing.
 
 use crate::signing::SigningError;
-use crate::{Engine, activity, audit, signing, tenancy};
+use crate::{Engine, activity, audit, purge, signing, tenancy};
 use domain::{Context, EnvironmentId, Timestamp};
 use std::time::Duration;
 use storage::{Error, Tx};
@@ -76,6 +76,7 @@ pub async fn tick(engine: &Engine) -> Result<(), Error> {
         };
         failed(env, &fault);
     }
+    purge::deleted(engine, now).await?;
     let max = usize::try_from(BATCH).unwrap_or(500);
     // Until nothing is left: every count adds up what waits here, and a rush leaves more than one batch.
     while engine.db().write(async move |tx: &mut Tx<'_>| storage::counts::fold(tx, max).await).await? == max {}

@@ -1,13 +1,16 @@
 //! Secret keys. Only the SHA-256 of a key is kept; the look-up by it finds the environment.
 
-use crate::row::{at, corrupt, read};
+use crate::row::{at, corrupt, one_row, read};
 use crate::schema::api_keys;
 use crate::{Conn, Result, Tx};
-use anydb::Any;
+use anydb::{Any, Doc, Lock as _};
 use crypto::TokenHash;
+use diesel::dsl::count_star;
 use diesel::prelude::*;
 use diesel_async::RunQueryDsl;
+use domain::action::Actions;
 use domain::key::{ApiKey, ApiKeyKind};
+use domain::page::{Direction, Page, PageRequest, Start};
 use domain::{ApiKeyId, EnvironmentId, Timestamp};
 
 #[derive(Queryable, Selectable)]
@@ -18,9 +21,11 @@ struct Row {
     kind: String,
     prefix: String,
     name: String,
+    restricted_to_actions: Option<Doc<Vec<String>>>,
     last_used_at: Option<i64>,
     expires_at: Option<i64>,
     revoked_at: Option<i64>,
+    created_by: Option<String>,
     created_at: i64,
 }
 
@@ -37,18 +42,30 @@ impl TryFrom<Row> for ApiKey {
             },
             prefix: row.prefix,
             name: row.name,
+            actions: row.restricted_to_actions.map_or(Actions::ALL, |names| Actions::only(names.0)),
             last_used_at: row.last_used_at.map(at),
             expires_at: row.expires_at.map(at),
             revoked_at: row.revoked_at.map(at),
+            created_by: row.created_by,
             created_at: at(row.created_at),
         })
     }
 }
 
-/// Finds a key by the hash of its secret, whatever its state.
-pub async fn by_secret(conn: &mut Conn, secret: &TokenHash) -> Result<Option<ApiKey>> {
+/// Finds a key by the hash of its secret, or of the one before while that still counts; whatever the key's state.
+pub async fn by_secret(conn: &mut Conn, secret: &TokenHash, now: Timestamp) -> Result<Option<ApiKey>> {
+    let hash = secret.as_bytes().as_slice();
     let row: Option<Row> = api_keys::table
-        .filter(api_keys::hashed_secret.eq(secret.as_bytes().as_slice()))
+        .filter(api_keys::hashed_secret.eq(hash))
+        .select(Row::as_select())
+        .first(conn)
+        .await
+        .optional()?;
+    if let Some(row) = row {
+        return ApiKey::try_from(row).map(Some);
+    }
+    let row: Option<Row> = api_keys::table
+        .filter(api_keys::previous_hash.eq(hash).and(api_keys::previous_until.gt(now.millis())))
         .select(Row::as_select())
         .first(conn)
         .await
@@ -68,6 +85,19 @@ pub async fn find(conn: &mut Conn, env: EnvironmentId, id: ApiKeyId) -> Result<O
     row.map(ApiKey::try_from).transpose()
 }
 
+/// Finds a key of an environment and holds its row until the transaction ends.
+pub async fn lock(tx: &mut Tx<'_>, env: EnvironmentId, id: ApiKeyId) -> Result<Option<ApiKey>> {
+    let row: Option<Row> = api_keys::table
+        .find(id.to_string())
+        .filter(api_keys::environment_id.eq(env.to_string()))
+        .select(Row::as_select())
+        .locked()
+        .get_result(&mut **tx)
+        .await
+        .optional()?;
+    row.map(ApiKey::try_from).transpose()
+}
+
 /// All keys of an environment, live and revoked, oldest first.
 pub async fn list(conn: &mut Conn, env: EnvironmentId) -> Result<Vec<ApiKey>> {
     let rows: Vec<Row> = api_keys::table
@@ -77,6 +107,38 @@ pub async fn list(conn: &mut Conn, env: EnvironmentId) -> Result<Vec<ApiKey>> {
         .load(conn)
         .await?;
     rows.into_iter().map(ApiKey::try_from).collect()
+}
+
+/// What a list of keys can be ordered by.
+#[derive(Debug, Clone, Copy, PartialEq, Eq)]
+pub enum Key {
+    /// When they were made.
+    CreatedAt,
+}
+
+/// How many keys an environment has, live and revoked.
+pub async fn count(conn: &mut Conn, env: EnvironmentId) -> Result<i64> {
+    let all = api_keys::table.filter(api_keys::environment_id.eq(env.to_string()));
+    Ok(all.select(count_star()).get_result(conn).await?)
+}
+
+/// One page of the keys of an environment, without its total.
+pub async fn page(conn: &mut Conn, env: EnvironmentId, request: &PageRequest<Key>) -> Result<Page<ApiKey>> {
+    let Key::CreatedAt = request.order.key;
+    let (made, id) = (api_keys::created_at, api_keys::id);
+    let all = api_keys::table.filter(api_keys::environment_id.eq(env.to_string())).into_boxed::<Any>();
+    let mut query = all.limit(request.limit + 1);
+    let ascending = request.order.direction == Direction::Ascending;
+    query = match (&request.start, ascending) {
+        (Start::After { value, id: last }, true) => query.filter(made.gt(*value).or(made.eq(*value).and(id.gt(last)))),
+        (Start::After { value, id: last }, false) => query.filter(made.lt(*value).or(made.eq(*value).and(id.lt(last)))),
+        (Start::Offset(offset), _) if *offset > 0 => query.offset(*offset),
+        _ => query,
+    };
+    query = if ascending { query.order((made.asc(), id.asc())) } else { query.order((made.desc(), id.desc())) };
+    let rows: Vec<Row> = query.select(Row::as_select()).load(conn).await?;
+    let keys: Vec<ApiKey> = rows.into_iter().map(ApiKey::try_from).collect::<Result<_>>()?;
+    Ok(Page::cut(keys, request.limit, 0, |key| (key.created_at.millis(), key.id.to_string())))
 }
 
 /// Adds a key.
@@ -89,7 +151,9 @@ pub async fn insert(tx: &mut Tx<'_>, key: &ApiKey, secret: &TokenHash) -> Result
             api_keys::prefix.eq(&key.prefix),
             api_keys::hashed_secret.eq(secret.as_bytes().as_slice()),
             api_keys::name.eq(&key.name),
+            api_keys::restricted_to_actions.eq(key.actions.named().map(|names| Doc(names.to_vec()))),
             api_keys::expires_at.eq(key.expires_at.map(Timestamp::millis)),
+            api_keys::created_by.eq(&key.created_by),
             api_keys::created_at.eq(key.created_at.millis()),
         ))
         .execute(&mut **tx)
@@ -97,20 +161,42 @@ pub async fn insert(tx: &mut Tx<'_>, key: &ApiKey, secret: &TokenHash) -> Result
     Ok(())
 }
 
-/// Makes a key worth nothing; `false` when it was so already or is not there.
-pub async fn revoke(tx: &mut Tx<'_>, env: EnvironmentId, id: ApiKeyId, now: Timestamp) -> Result<bool> {
-    let hit = diesel::update(
-        api_keys::table.filter(
-            api_keys::id
-                .eq(id.to_string())
-                .and(api_keys::environment_id.eq(env.to_string()))
-                .and(api_keys::revoked_at.is_null()),
-        ),
-    )
-    .set(api_keys::revoked_at.eq(now.millis()))
-    .execute(&mut **tx)
-    .await?;
-    Ok(hit == 1)
+/// Writes what may change of a key that was locked: its name, and since when it is worth nothing.
+pub async fn save(tx: &mut Tx<'_>, key: &ApiKey) -> Result<()> {
+    let target =
+        api_keys::table.find(key.id.to_string()).filter(api_keys::environment_id.eq(key.environment_id.to_string()));
+    let hit = diesel::update(target)
+        .set((api_keys::name.eq(&key.name), api_keys::revoked_at.eq(key.revoked_at.map(Timestamp::millis))))
+        .execute(&mut **tx)
+        .await?;
+    one_row(hit, "api_keys")
+}
+
+/// Gives a key that was locked another secret. The one that it has counts until `previous_until`, or no longer; one
+/// from before that is forgotten.
+pub async fn rotate(
+    tx: &mut Tx<'_>,
+    key: &ApiKey,
+    secret: &TokenHash,
+    previous_until: Option<Timestamp>,
+) -> Result<()> {
+    let target = || {
+        let environment = api_keys::environment_id.eq(key.environment_id.to_string());
+        api_keys::table.find(key.id.to_string()).filter(environment)
+    };
+    let (fresh, prefix) = (api_keys::hashed_secret.eq(secret.as_bytes().as_slice()), api_keys::prefix.eq(&key.prefix));
+    let hit = match previous_until {
+        Some(until) => {
+            let before = api_keys::previous_hash.eq(api_keys::hashed_secret.nullable());
+            let change = (fresh, prefix, before, api_keys::previous_until.eq(until.millis()));
+            diesel::update(target()).set(change).execute(&mut **tx).await?
+        }
+        None => {
+            let none = (api_keys::previous_hash.eq(None::<Vec<u8>>), api_keys::previous_until.eq(None::<i64>));
+            diesel::update(target()).set((fresh, prefix, none)).execute(&mut **tx).await?
+        }
+    };
+    one_row(hit, "api_keys")
 }
 
 /// Notes when keys were last used.

@@ -2,7 +2,7 @@
 //!
 //! Nothing here belongs to one tenant: these are the operator's reads and writes.
 
-use crate::row::{at, corrupt, one_row, read};
+use crate::row::{at, at_or_never, corrupt, one_row, read};
 use crate::schema::{data_keys, environments, hosts, projects, workspaces};
 use crate::{Conn, Result, Tx};
 use anydb::{Any, Doc, Lock as _};
@@ -14,7 +14,7 @@ use domain::{EnvironmentId, ProjectId, Timestamp};
 
 #[derive(Queryable, Selectable, Insertable, AsChangeset)]
 #[diesel(table_name = environments, check_for_backend(Any), treat_none_as_default_value = false)]
-struct Row {
+pub(crate) struct Row {
     id: String,
     project_id: String,
     name: String,
@@ -65,10 +65,38 @@ impl From<&Environment> for Row {
     }
 }
 
+#[derive(Queryable, Selectable)]
+#[diesel(table_name = projects, check_for_backend(Any))]
+pub(crate) struct ProjectRow {
+    id: String,
+    workspace_id: String,
+    name: String,
+    created_at: i64,
+    updated_at: i64,
+}
+
+impl TryFrom<ProjectRow> for Project {
+    type Error = crate::Error;
+    fn try_from(row: ProjectRow) -> Result<Self> {
+        Ok(Self {
+            id: read(&row.id, "projects.id")?,
+            workspace_id: read(&row.workspace_id, "projects.workspace_id")?,
+            name: row.name,
+            created_at: at(row.created_at),
+            updated_at: at_or_never(row.updated_at).unwrap_or_else(|| at(row.created_at)),
+        })
+    }
+}
+
 /// Finds an environment.
 pub async fn find(conn: &mut Conn, id: EnvironmentId) -> Result<Option<Environment>> {
-    let row: Option<Row> =
-        environments::table.find(id.to_string()).select(Row::as_select()).first(conn).await.optional()?;
+    let row: Option<Row> = environments::table
+        .find(id.to_string())
+        .filter(environments::deleted_at.is_null())
+        .select(Row::as_select())
+        .first(conn)
+        .await
+        .optional()?;
     row.map(Environment::try_from).transpose()
 }
 
@@ -76,6 +104,7 @@ pub async fn find(conn: &mut Conn, id: EnvironmentId) -> Result<Option<Environme
 pub async fn lock(tx: &mut Tx<'_>, id: EnvironmentId) -> Result<Option<Environment>> {
     let row: Option<Row> = environments::table
         .find(id.to_string())
+        .filter(environments::deleted_at.is_null())
         .select(Row::as_select())
         .locked()
         .get_result(&mut **tx)
@@ -87,6 +116,7 @@ pub async fn lock(tx: &mut Tx<'_>, id: EnvironmentId) -> Result<Option<Environme
 /// All environments, oldest first.
 pub async fn list(conn: &mut Conn) -> Result<Vec<Environment>> {
     let rows: Vec<Row> = environments::table
+        .filter(environments::deleted_at.is_null())
         .select(Row::as_select())
         .order((environments::created_at.asc(), environments::id.asc()))
         .load(conn)
@@ -96,8 +126,11 @@ pub async fn list(conn: &mut Conn) -> Result<Vec<Environment>> {
 
 /// The versions of what processes cache, by environment.
 pub async fn versions(conn: &mut Conn) -> Result<Vec<(EnvironmentId, i64)>> {
-    let rows: Vec<(String, i64)> =
-        environments::table.select((environments::id, environments::config_version)).load(conn).await?;
+    let rows: Vec<(String, i64)> = environments::table
+        .filter(environments::deleted_at.is_null())
+        .select((environments::id, environments::config_version))
+        .load(conn)
+        .await?;
     rows.into_iter().map(|(id, version)| Ok((read(&id, "environments.id")?, version))).collect()
 }
 
@@ -179,21 +212,12 @@ pub async fn insert_data_key(
 
 /// The projects, oldest first.
 pub async fn projects(conn: &mut Conn) -> Result<Vec<Project>> {
-    let rows: Vec<(String, String, String, i64)> = projects::table
-        .select((projects::id, projects::workspace_id, projects::name, projects::created_at))
+    let rows: Vec<ProjectRow> = projects::table
+        .select(ProjectRow::as_select())
         .order((projects::created_at.asc(), projects::id.asc()))
         .load(conn)
         .await?;
-    rows.into_iter()
-        .map(|(id, workspace, name, created)| {
-            Ok(Project {
-                id: read(&id, "projects.id")?,
-                workspace_id: read(&workspace, "projects.workspace_id")?,
-                name,
-                created_at: at(created),
-            })
-        })
-        .collect()
+    rows.into_iter().map(Project::try_from).collect()
 }
 
 /// Adds a project.
@@ -204,6 +228,7 @@ pub async fn insert_project(tx: &mut Tx<'_>, project: &Project) -> Result<()> {
             projects::workspace_id.eq(project.workspace_id.to_string()),
             projects::name.eq(&project.name),
             projects::created_at.eq(project.created_at.millis()),
+            projects::updated_at.eq(project.updated_at.millis()),
         ))
         .execute(&mut **tx)
         .await?;

@@ -3,7 +3,7 @@
 use anydb::Json;
 
 diesel::table! { workspaces (id) { id -> Text, name -> Text, created_at -> BigInt, } }
-diesel::table! { projects (id) { id -> Text, workspace_id -> Text, name -> Text, created_at -> BigInt, } }
+diesel::table! { projects (id) { id -> Text, workspace_id -> Text, name -> Text, created_at -> BigInt, updated_at -> BigInt, } }
 diesel::table! {
     use diesel::sql_types::*;
     use super::Json;
@@ -19,10 +19,13 @@ diesel::table! {
         config_version -> BigInt,
         created_at -> BigInt,
         updated_at -> BigInt,
+        deleted_at -> Nullable<BigInt>,
     }
 }
 diesel::table! { hosts (host, segment) { host -> Text, segment -> Text, environment_id -> Text, } }
 diesel::table! {
+    use diesel::sql_types::*;
+    use super::Json;
     api_keys (id) {
         id -> Text,
         environment_id -> Text,
@@ -30,6 +33,9 @@ diesel::table! {
         prefix -> Text,
         hashed_secret -> Binary,
         name -> Text,
+        restricted_to_actions -> Nullable<Json>,
+        previous_hash -> Nullable<Binary>,
+        previous_until -> Nullable<BigInt>,
         last_used_at -> Nullable<BigInt>,
         expires_at -> Nullable<BigInt>,
         revoked_at -> Nullable<BigInt>,

@@ -192,6 +192,22 @@ impl TestApp {
         TestEnvironment::of(made.expect("another environment can be made"))
     }
 
+    /// The operators' own environment, with a fresh key to it.
+    pub async fn operators(&self) -> TestEnvironment {
+        let all = engine::bootstrap::list_environments(&self.engine).await.expect("environments are listed");
+        let made = all.into_iter().find(domain::environment::Environment::is_admin).expect("bootstrapping makes it");
+        let cx = Context::operator(made.id, self.now());
+        let wanted = engine::api_keys::NewKey::unrestricted("Operator");
+        let key = engine::api_keys::create(&self.engine, &cx, None, wanted).await.expect("a key can be made");
+        TestEnvironment {
+            id: made.id,
+            issuer: made.issuer.clone(),
+            publishable_key: engine::bootstrap::publishable_key(&made),
+            secret_key: key.secret.expose().clone(),
+            made,
+        }
+    }
+
     /// Changes the environment's settings.
     pub async fn settings(&self, change: impl Fn(&mut Settings) + Send + 'static) {
         self.settings_of(&self.env, change).await;
@@ -226,11 +242,18 @@ impl TestApp {
     /// A browser without cookies at another process on the same data. Nothing goes on in that process beside its
     /// requests: what it knows of changes elsewhere, its requests have asked for.
     pub fn anyone_at_another_process(&self) -> Caller {
-        let (url, handle) = another_process(self);
+        let (url, handle) = another_process(self, Surface::Fapi);
         self.servers.borrow_mut().push(handle);
         let public_url = &self.engine.shared().settings().public_url;
         let base = self.env.issuer.replacen(public_url.as_str(), &url, 1);
         Caller { base, ..self.anyone() }
+    }
+
+    /// Somebody without a key at the backend API of another process on the same data, as above.
+    pub fn bapi_stranger_at_another_process(&self) -> Caller {
+        let (base, handle) = another_process(self, Surface::Bapi);
+        self.servers.borrow_mut().push(handle);
+        Caller { base, ..self.bapi_stranger() }
     }
 
     /// A browser that has a client, nobody signed in.

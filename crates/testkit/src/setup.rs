@@ -168,11 +168,11 @@ impl Setup {
     }
 }
 
-/// Serves the FAPI of another process on the same database, with everything but what a process remembers.
-pub(crate) fn another_process(app: &TestApp) -> (String, ServerHandle) {
+/// Serves a surface of another process on the same database, with everything but what a process remembers.
+pub(crate) fn another_process(app: &TestApp, surface: Surface) -> (String, ServerHandle) {
     let shared = Shared::new(Arc::clone(&app.parts));
     let parts = AppParts {
-        surface: Surface::Fapi,
+        surface,
         trusted_proxies: Arc::from([]),
         limits: Arc::new(Limits::new(LimitSettings::default())),
         metrics: Arc::new(String::new),

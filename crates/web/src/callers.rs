@@ -1,12 +1,14 @@
 //! Who calls: each caller is an argument of the handler, so that a handler without one says nothing.
 
+use crate::actions;
 use crate::cookies;
-use crate::error::{ApiError, OrFault};
+use crate::error::{ApiError, NoEdge, OrFault};
 use crate::limits;
 use crate::state::{Asked, caller};
 use actix_web::dev::Payload;
 use actix_web::http::header::AUTHORIZATION;
 use actix_web::{FromRequest, HttpRequest};
+use domain::action::OPERATORS;
 use domain::audit::Denial;
 use domain::client::Client;
 use domain::environment::Environment;
@@ -98,6 +100,17 @@ pub struct SecretKey {
     pub key: ApiKeyId,
 }
 
+/// An operator: whoever holds a secret key of the operators' own environment. For anybody else the route does not
+/// exist; so it is for a [`crate::Write`] below `/v1/admin`.
+pub struct Operator {
+    /// What operations are told; the environment is the operators' own, the actor is the key.
+    pub cx: Context,
+    /// The operators' own environment.
+    pub env: Arc<Environment>,
+    /// The key.
+    pub key: ApiKeyId,
+}
+
 /// The token of an `Authorization: Bearer` header (RFC 6750 section 2.1), the scheme in any case.
 pub(crate) enum Bearer {
     Absent,
@@ -183,6 +196,7 @@ async fn signed_in(asked: &Asked, env: &Environment) -> Result<engine::callers::
     found.map_err(|error| refused.unwrap_or_else(|| error.into()))
 }
 
+/// The one door of the backend API: whoever comes through holds a live key that may do what is asked.
 pub(crate) async fn secret_key(asked: &Asked) -> Result<SecretKey, ApiError> {
     let Bearer::Token(secret) = Bearer::of(&asked.req) else {
         return Err(ApiError::refuse(Kind::Unauthenticated, code::AUTHENTICATION_INVALID));
@@ -199,9 +213,16 @@ pub(crate) async fn secret_key(asked: &Asked) -> Result<SecretKey, ApiError> {
     }
     let (key, env) = found?;
     asked.state.env.replace(Some(Arc::clone(&env)));
-    limits::by_route(asked, &env, key)?;
-    let cx = Context { reason: reason(asked)?, ..asked.context(&env, Actor::ApiKey(key)) };
-    Ok(SecretKey { cx, env, key })
+    limits::by_route(asked, &env, key.id)?;
+    let route = asked.state.route.get().ok_or_else(|| ApiError::fault(NoEdge))?;
+    // Before anything is said of permissions: what is not there asks for none.
+    if route.operation.group == OPERATORS && !env.is_admin() {
+        return Err(ApiError::refuse(Kind::NotFound, code::RESOURCE_NOT_FOUND));
+    }
+    // Made first: a refusal of the key is written down with the key.
+    let cx = asked.context(&env, Actor::ApiKey(key.id));
+    actions::admit(&route.operation, &key.actions)?;
+    Ok(SecretKey { cx: Context { reason: reason(asked)?, ..cx }, env, key: key.id })
 }
 
 /// Why a backend writes, for the audit log; a read needs no reason, and one that is sent along is not looked at.
@@ -276,4 +297,11 @@ callers! {
         Ok(Self { cx, env, session: found.session, user: found.user, client_id: found.client_id })
     };
     SecretKey = secret_key;
+    Operator = async |asked: &Asked| {
+        let SecretKey { cx, env, key } = secret_key(asked).await?;
+        if !env.is_admin() {
+            return Err(ApiError::refuse(Kind::NotFound, code::RESOURCE_NOT_FOUND));
+        }
+        Ok(Self { cx, env, key })
+    };
 }

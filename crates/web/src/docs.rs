@@ -74,8 +74,7 @@ fn complete(operation: &mut Operation, path: &str) {
     if let Some(id) = operation.operation_id.as_mut() {
         *id = camel(id);
     }
-    let group = path.trim_start_matches('/').split('/').find(|s| *s != "v1").unwrap_or_default();
-    operation.tags = Some(vec![group.to_owned()]);
+    operation.tags = Some(vec![crate::actions::group(path).to_owned()]);
     let parameters = operation.parameters.get_or_insert_default();
     for name in parameter_names(path) {
         let known = parameters
@@ -111,7 +110,7 @@ fn path_parameter(name: &str) -> Parameter {
 }
 
 /// `get_sign_in` becomes `getSignIn`; what is camel case already stays.
-fn camel(name: &str) -> String {
+pub(crate) fn camel(name: &str) -> String {
     let mut words = name.split('_');
     let first = words.next().unwrap_or_default().to_owned();
     words.fold(first, |mut whole, word| {

@@ -5,6 +5,7 @@
 //! codes. A handler names its caller and its body as arguments and answers with a value or an [`ApiError`].
 
 mod accept;
+pub mod actions;
 pub mod body;
 pub mod callers;
 pub mod cookies;
@@ -29,8 +30,9 @@ mod sample;
 mod state;
 
 pub use accept::WantsHtml;
+pub use actions::Operations;
 pub use body::{Body, FromForm, Nothing, Posted};
-pub use callers::{Anyone, Device, DeviceToken, MaybeDevice, SecretKey, SignedIn};
+pub use callers::{Anyone, Device, DeviceToken, MaybeDevice, Operator, SecretKey, SignedIn};
 pub use cookies::Cookies;
 pub use error::{ApiError, ApiErrors, OrFault};
 pub use form::{Form, Given};

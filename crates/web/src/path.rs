@@ -9,8 +9,8 @@ use domain::jwt_template::{BadName, TemplateName};
 use domain::message::{EmailSlug, SmsSlug};
 use domain::{
     ActorTokenId, AllowlistIdentifierId, ApiKeyId, AuditEntryId, BlocklistIdentifierId, ChallengeId, ClientId,
-    EmailAddressId, EventId, InvitationId, JwtTemplateId, Kind, PasskeyId, PhoneNumberId, RedirectUrlId, SessionId,
-    SignInId, SignInTokenId, SignUpId, Surface, UserId, WebhookDeliveryId, WebhookEndpointId,
+    EmailAddressId, EnvironmentId, EventId, InvitationId, JwtTemplateId, Kind, PasskeyId, PhoneNumberId, ProjectId,
+    RedirectUrlId, SessionId, SignInId, SignInTokenId, SignUpId, Surface, UserId, WebhookDeliveryId, WebhookEndpointId,
 };
 use futures_util::future::LocalBoxFuture;
 use std::str::FromStr;
@@ -47,7 +47,9 @@ path_ids! {
     SignUpId "sign_up_id" SIGN_UP_NOT_FOUND;
     ChallengeId "challenge_id" CHALLENGE_NOT_FOUND;
     ClientId "client_id" RESOURCE_NOT_FOUND;
-    ApiKeyId "api_key_id" RESOURCE_NOT_FOUND;
+    ProjectId "project_id" PROJECT_NOT_FOUND;
+    EnvironmentId "environment_id" ENVIRONMENT_NOT_FOUND;
+    ApiKeyId "api_key_id" API_KEY_NOT_FOUND;
     SignInTokenId "sign_in_token_id" SIGN_IN_TOKEN_NOT_FOUND;
     ActorTokenId "actor_token_id" ACTOR_TOKEN_NOT_FOUND;
     // One name in the contract; which list is meant says the path.

@@ -3,12 +3,15 @@
 //! The router underneath tries one regular expression after the other. Here every route stands behind a guard that
 //! lets only the route pass that was found, so that one expression is tried, whatever the number of routes.
 
+use crate::actions;
+use crate::docs;
 use crate::limits::{Allowance, bucket_of_route};
 use crate::state::RequestState;
 use actix_web::Scope;
 use actix_web::dev::HttpServiceFactory;
 use actix_web::guard::{self, GuardContext};
 use actix_web::http::Method;
+use domain::action::Operation;
 use std::collections::HashMap;
 use std::rc::Rc;
 use utoipa::openapi::path::{HttpMethod, Paths};
@@ -33,6 +36,7 @@ pub(crate) struct Description {
 struct Waiting {
     pattern: String,
     method: Method,
+    operation: Operation,
     mount: Box<dyn FnOnce(Scope) -> Scope>,
 }
 
@@ -45,8 +49,13 @@ impl ServiceConfig {
         match &mut self.0 {
             Purpose::Serve(waiting) => {
                 let mount = move |scope: Scope| scope.service(handler);
-                let method = F::methods().first().map_or(Method::GET, name);
-                waiting.push(Waiting { pattern: F::path(), method, mount: Box::new(mount) });
+                let (pattern, method) = (F::path(), F::methods().first().map_or(Method::GET, name));
+                let operation = Operation {
+                    id: docs::camel(&F::operation().operation_id.unwrap_or_default()),
+                    group: actions::group(&pattern).to_owned(),
+                    reads: method == Method::GET,
+                };
+                waiting.push(Waiting { pattern, method, operation, mount: Box::new(mount) });
             }
             Purpose::Describe(description) => {
                 description.paths.merge(handler.paths());
@@ -72,6 +81,19 @@ impl ServiceConfig {
         }
     }
 
+    /// The routes, mounted nowhere.
+    pub(crate) fn known(routes: fn(&mut Self)) -> Routes {
+        let mut config = Self(Purpose::Serve(Vec::new()));
+        routes(&mut config);
+        let mut known = Routes::default();
+        if let Purpose::Serve(waiting) = config.0 {
+            for Waiting { pattern, method, operation, .. } in waiting {
+                known.add(pattern, method, operation);
+            }
+        }
+        known
+    }
+
     /// Mounts the routes, each behind its guard.
     pub(crate) fn mount(routes: fn(&mut Self), app: &mut actix_web::web::ServiceConfig) -> Routes {
         let mut config = Self(Purpose::Serve(Vec::new()));
@@ -79,8 +101,8 @@ impl ServiceConfig {
         let mut known = Routes::default();
         let mut groups: Vec<Scope> = Vec::new();
         if let Purpose::Serve(waiting) = config.0 {
-            for Waiting { pattern, method, mount } in waiting {
-                let route = known.add(pattern, method);
+            for Waiting { pattern, method, operation, mount } in waiting {
+                let route = known.add(pattern, method, operation);
                 let (group, index) = (route.group, route.index);
                 if group == groups.len() {
                     groups.push(actix_web::web::scope("").guard(found(move |route| route.group == group)));
@@ -126,6 +148,8 @@ pub(crate) struct Route {
     pub pattern: String,
     /// The bucket in which a backend's requests are counted, and what production allows in it.
     pub bucket: (String, Allowance),
+    /// What a key must be allowed to do.
+    pub operation: Operation,
     method: Method,
     segments: Vec<Segment>,
     group: usize,
@@ -157,25 +181,20 @@ pub(crate) struct Routes {
     len: usize,
 }
 
-/// What routes are sorted by: the segment behind the version, or the first.
-fn group(path: &str) -> &str {
-    let path = path.strip_prefix("/v1").filter(|rest| rest.starts_with('/')).unwrap_or(path);
-    path.trim_start_matches('/').split('/').next().unwrap_or_default()
-}
-
 impl Routes {
-    fn add(&mut self, pattern: String, method: Method) -> Rc<Route> {
+    fn add(&mut self, pattern: String, method: Method, operation: Operation) -> Rc<Route> {
         let segment = |text: &str| {
             if text.starts_with('{') { Segment::Any } else { Segment::Fixed(text.to_owned()) }
         };
         let groups = self.groups.len();
-        let group = self.groups.entry(group(&pattern).to_owned()).or_default();
+        let group = self.groups.entry(actions::group(&pattern).to_owned()).or_default();
         let route = Rc::new(Route {
             segments: pattern.split('/').map(segment).collect(),
             bucket: bucket_of_route(&method, &pattern),
             group: group.first().map_or(groups, |first| first.group),
             index: self.len,
             pattern,
+            operation,
             method,
         });
         group.push(Rc::clone(&route));
@@ -183,15 +202,20 @@ impl Routes {
         route
     }
 
+    /// What can be asked for at all.
+    pub fn operations(&self) -> impl Iterator<Item = &Operation> {
+        self.groups.values().flatten().map(|route| &route.operation)
+    }
+
     /// The route that takes a request; where two do, the one that was added first.
     pub fn find(&self, method: &Method, path: &str) -> Option<&Rc<Route>> {
-        self.groups.get(group(path))?.iter().find(|route| route.method == *method && route.fits(path))
+        self.groups.get(actions::group(path))?.iter().find(|route| route.method == *method && route.fits(path))
     }
 
     /// The methods that some route takes at this path; none when no route is there.
     pub fn methods<'a>(&'a self, path: &str) -> Vec<&'a str> {
         let mut methods: Vec<&str> = Vec::new();
-        for route in self.groups.get(group(path)).into_iter().flatten().filter(|route| route.fits(path)) {
+        for route in self.groups.get(actions::group(path)).into_iter().flatten().filter(|route| route.fits(path)) {
             if !methods.contains(&route.method.as_str()) {
                 methods.push(route.method.as_str());
             }
@@ -214,7 +238,8 @@ mod tests {
             (Method::GET, "/v1/me"),
             (Method::GET, "/.well-known/jwks.json"),
         ] {
-            routes.add(pattern.to_owned(), method);
+            let group = actions::group(pattern).to_owned();
+            routes.add(pattern.to_owned(), method, Operation { id: String::new(), group, reads: false });
         }
         routes
     }

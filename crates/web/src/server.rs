@@ -1,5 +1,6 @@
 //! A surface as an application, and an application on a socket.
 
+use crate::actions::Operations;
 use crate::edge::Edge;
 use crate::error::ApiError;
 use crate::health::{Probes, RenderMetrics};
@@ -49,6 +50,7 @@ pub fn app(
     app.app_data(Data::new(engine.clone()))
         .app_data(Data::from(Arc::clone(&parts.limits)))
         .app_data(Data::new(Arc::clone(&parts.metrics)))
+        .app_data(Data::new(Operations::of(&known)))
         .app_data(Rc::clone(&known))
         .configure(|app| probes.routes(app))
         .default_service(actix_web::web::to(unmatched))

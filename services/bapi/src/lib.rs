@@ -1,5 +1,7 @@
 //! The backend API: routes, handlers and request bodies, nothing else.
 
+mod admin;
+mod api_keys;
 mod audit_log;
 mod codes;
 mod emails;
@@ -31,6 +33,8 @@ pub fn routes(app: &mut ServiceConfig) {
         .configure(invitations::routes)
         .configure(user_lists::routes)
         .configure(passkeys::routes)
+        .configure(api_keys::routes)
+        .configure(admin::routes)
         .configure(instance::routes)
         .configure(identifier_lists::routes)
         .configure(redirect_urls::routes)

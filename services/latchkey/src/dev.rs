@@ -9,6 +9,7 @@ use boot::{Config, Mail, Platform, Wiring, dev_keys};
 use crypto::Secret;
 use domain::Surface;
 use domain::environment::{Environment, EnvironmentKind};
+use engine::api_keys::NewKey;
 use engine::bootstrap::{BootstrapSpec, Bootstrapped};
 use outbound::Inbox;
 use serde::Serialize;
@@ -158,9 +159,9 @@ async fn secret_key(platform: &Platform, made: &Bootstrapped) -> anyhow::Result<
     }
     let engine = platform.engine();
     let cx = crate::operator::context(&engine, env);
-    let (_, key) = engine::api_keys::create(&engine, &cx, "Development".to_owned(), None).await?;
-    keep(&key)?;
-    Ok(key)
+    let made = engine::api_keys::create(&engine, &cx, None, NewKey::unrestricted("Development")).await?;
+    keep(&made.secret)?;
+    Ok(made.secret)
 }
 
 fn show(ready: &Ready, config: &Config) {

@@ -41,6 +41,9 @@ pub(crate) fn bucket_of_route(method: &Method, pattern: &str) -> (String, Allowa
     if mints_by_template(&segments) {
         return (TEMPLATE_MINT.to_owned(), COSTLY);
     }
+    if let ["admin", rest @ ..] = segments.as_slice() {
+        return of_operators(method, rest);
+    }
     let group = segments.first().copied().unwrap_or("other").replace('-', "_");
     let last = segments.last().copied().unwrap_or_default();
     let (verb, allowance) = match *method {
@@ -60,6 +63,24 @@ fn destruction(group: &str) -> Allowance {
         "allowlist_identifiers" | "blocklist_identifiers" | "redirect_urls" => CHANGE,
         _ => COSTLY,
     }
+}
+
+/// The same below `/v1/admin`, by what is made or changed there.
+fn of_operators(method: &Method, segments: &[&str]) -> (String, Allowance) {
+    let named = || segments.iter().rev().filter(|segment| !segment.starts_with('{'));
+    let last = segments.last().copied().unwrap_or_default();
+    let made_of = |group: Option<&&str>| group.copied().unwrap_or("other").replace('-', "_");
+    let (group, verb, allowance) = match *method {
+        Method::GET | Method::HEAD => (made_of(named().next()), "read", READ),
+        Method::DELETE => (made_of(named().next()), "destroy", COSTLY),
+        Method::PATCH | Method::PUT => (made_of(named().next()), "update", CHANGE),
+        _ if ["rotate", "revoke"].contains(&last) => {
+            let (verb, allowance) = action(last);
+            (made_of(named().nth(1)), verb, allowance)
+        }
+        _ => (made_of(named().next()), "create", COSTLY),
+    };
+    (format!("admin.{group}.{verb}"), allowance)
 }
 
 /// Lists of identifiers and URLs are filled row by row; everything else is made one at a time.

@@ -109,6 +109,12 @@ fn every_backend_route_has_the_bucket_of_the_contract() {
         (Method::PATCH, "/v1/webhooks/endpoints/{endpoint_id}", "webhooks.update", 60),
         (Method::POST, "/v1/webhooks/endpoints/{endpoint_id}/rotate-secret", "webhooks.rotate", 10),
         (Method::POST, "/v1/webhooks/deliveries/{delivery_id}/replay", "webhooks.replay", 30),
+        (Method::GET, "/v1/admin/projects/{project_id}", "admin.projects.read", 300),
+        (Method::POST, "/v1/admin/projects", "admin.projects.create", 30),
+        (Method::POST, "/v1/admin/projects/{project_id}/environments", "admin.environments.create", 30),
+        (Method::DELETE, "/v1/admin/environments/{environment_id}", "admin.environments.destroy", 30),
+        (Method::POST, "/v1/admin/environments/{environment_id}/api-keys", "admin.api_keys.create", 30),
+        (Method::POST, "/v1/admin/environments/{environment_id}/signing-keys/rotate", "admin.signing_keys.rotate", 10),
         (Method::POST, "/v1/allowlist-identifiers", "allowlist_identifiers.create", 60),
     ] {
         let (found, allowance) = bucket_of_route(&method, pattern);
