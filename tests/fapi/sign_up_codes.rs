@@ -128,6 +128,8 @@ both! {
         let open = challenge(&browser, &path, "email_code").await;
         let code = app.last_code("ann@example.com").await;
 
+        // Behind the lock a code is looked at once.
+        answer(&browser, &open, &other_than(&code)).await.is_refused(422, "form_code_incorrect");
         let locked = answer(&browser, &open, &code).await;
 
         locked.is_refused(403, "user_locked");

@@ -4,6 +4,7 @@ use crate::challenges::Wrong;
 use crate::tenancy::{self, Tenant};
 use crate::{Engine, StorageError};
 use domain::Context;
+use domain::audit::Denial;
 use domain::challenge::{Challenge, Parent, Step};
 use domain::code::{self as codes, Code};
 use domain::environment::{Environment, EnvironmentKind};
@@ -183,6 +184,12 @@ pub(crate) async fn refuse(
         return Ok(over.into());
     }
     challenge.count_attempt(cx.now);
+    let denial = match challenge.parent {
+        Parent::SignIn(_) => Denial::SignInFailed,
+        Parent::Session(_) => Denial::StepUpFailed,
+        _ => Denial::VerificationFailed,
+    };
+    cx.attempts.begin(denial, &format!("challenge:{}", challenge.id));
     let code = challenge.refuse(why, cx.now);
     storage::challenges::save(tx, cx.env, challenge).await?;
     Ok(Wrong::Answer(code))

@@ -7,6 +7,7 @@ use crate::sessions::{self, Begun};
 use crate::tenancy::{self, Tenant};
 use crate::{Engine, challenges};
 use crypto::{Secret, TokenHash};
+use domain::audit::Denial;
 use domain::challenge::{Challenge, Parent, Step};
 use domain::client::Client;
 use domain::session::Factors;
@@ -99,12 +100,22 @@ enum Shown {
 /// What a secret is the ticket of.
 async fn find(tx: &mut Tx<'_>, cx: &Context, secret: &Secret<String>) -> Result<Shown, SignInError> {
     let hash = TokenHash::of_str(secret.expose());
-    let Some(ticket) = storage::tickets::by_hash(tx, cx.env, &hash).await? else {
-        return match invitations::by_ticket(tx, cx, secret).await? {
-            Ok(by) => Ok(Shown::Invitation(Box::new(by))),
-            Err(NotInvited::Invalid) => Err(SignInError::Ticket),
-            Err(NotInvited::Expired) => Err(SignInError::TicketExpired),
+    let found = storage::tickets::by_hash(tx, cx.env, &hash).await?;
+    // Refused until it is right, for the audit log.
+    let identity = match (&found, cx.actor.id()) {
+        (Some(ticket), _) => format!("user:{}", ticket.user_id),
+        (None, Some(client)) => format!("client:{client}"),
+        (None, None) => format!("environment:{}", cx.env),
+    };
+    cx.attempts.begin(Denial::SignInFailed, &identity);
+    let Some(ticket) = found else {
+        let by = match invitations::by_ticket(tx, cx, secret).await? {
+            Ok(by) => by,
+            Err(NotInvited::Invalid) => return Err(SignInError::Ticket),
+            Err(NotInvited::Expired) => return Err(SignInError::TicketExpired),
         };
+        cx.attempts.end(Denial::SignInFailed, &identity);
+        return Ok(Shown::Invitation(Box::new(by)));
     };
     match ticket.status_at(cx.now) {
         TicketStatus::Pending => {}
@@ -112,6 +123,7 @@ async fn find(tx: &mut Tx<'_>, cx: &Context, secret: &Secret<String>) -> Result<
         TicketStatus::Accepted | TicketStatus::Revoked => return Err(SignInError::Ticket),
     }
     let person = storage::users::lock(tx, cx.env, ticket.user_id).await?.ok_or(SignInError::Unknown)?;
+    cx.attempts.end(Denial::SignInFailed, &identity);
     Ok(Shown::Token(ticket, Box::new(person)))
 }
 
