@@ -120,6 +120,8 @@ impl Objects {
             "sms_template_slug" | "slug" => "verification_code",
             // A name within the environment, not an object.
             "template_name" => "any",
+            // A language that is not offered: nothing is there for anybody.
+            "locale" => "tlh",
             "image" => "nobodys0picture0of0all.png",
             _ => panic!("{template}: no object for `{name}` in the catalogue of tests/contract"),
         };
@@ -177,6 +179,9 @@ impl Objects {
             "__authn_confirm" => json!("no"),
             "identifier" => json!("nobody@listed.example"),
             "url" => json!("https://nobody.listed.example"),
+            "default_locale" | "fallback_locale" => json!("en-US"),
+            "supported_locales" => json!(["en-US"]),
+            "overrides" => json!({}),
             "nickname" => json!("Key of nobody"),
             "attestation" => json!({}),
             _ => panic!("{} {}: no example for `{name}` in tests/contract", operation.method, operation.template),

@@ -5,10 +5,11 @@ use domain::Surface;
 use testkit::{Caller, TestApp, both, document};
 
 /// What anybody may ask.
-const PUBLIC: [(&str, &str); 9] = [
+const PUBLIC: [(&str, &str); 10] = [
     ("get", "/v1/images/{image}"),
     ("get", "/.well-known/jwks.json"),
     ("get", "/v1/environment"),
+    ("get", "/v1/localization/{locale}"),
     ("get", "/v1/client"),
     ("put", "/v1/client"),
     ("get", "/v1/client/handshake"),

@@ -11,6 +11,7 @@ mod handshake;
 mod input;
 mod jwks;
 pub(crate) mod links;
+mod localization;
 mod lock_out;
 mod me;
 mod passkeys;

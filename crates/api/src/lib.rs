@@ -41,12 +41,12 @@ pub use email_address::{EmailAddress, LinkedTo};
 pub use email_message::EmailMessage;
 pub use envelope::{Envelope, Page, PageMeta, Token, TotalCount, Verified};
 pub use environment::{
-    Appearance, AuthConfig, DisplayConfig, Environment, FeatureSwitch, IdentifierRequirements, Localization,
-    SessionPolicy,
+    AuthConfig, DisplayConfig, Environment, EnvironmentAppearance, EnvironmentLocalization, FeatureSwitch,
+    IdentifierRequirements, LocalizationCatalog, SessionPolicy,
 };
 pub use error::{ErrorBody, ErrorResponse};
 pub use handshake::ClientHandshake;
-pub use instance::InstanceSettings;
+pub use instance::{InstanceSettings, OrganizationSettings};
 pub use jwks::{Jwk, Jwks};
 pub use listed_identifier::{AllowlistIdentifier, BlocklistIdentifier};
 pub use message_template::{EmailPreview, EmailTemplate, Shipped, SmsTemplate};

@@ -5,6 +5,7 @@
 //! as [`TokenHash`], and compare both in constant time without knowing it.
 
 pub mod base64url;
+pub mod canonical_json;
 pub mod digest;
 pub mod jws;
 pub mod mac;

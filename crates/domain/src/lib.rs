@@ -4,6 +4,7 @@
 //! e-mail address, who may hear what. There is no I/O, no waiting and no row in this crate; time comes in
 //! as a parameter.
 
+pub mod appearance;
 pub mod challenge;
 pub mod client;
 pub mod code;
@@ -11,12 +12,15 @@ pub mod context;
 mod disposable;
 pub mod email;
 pub mod environment;
+pub mod etag;
 pub mod event;
 pub mod event_pattern;
 pub mod id;
 pub mod identifier;
 pub mod key;
 pub mod listed;
+pub mod localization;
+mod merge;
 pub mod message;
 pub mod origin;
 pub mod page;

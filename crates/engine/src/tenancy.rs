@@ -7,6 +7,7 @@
 //! something drops its own copy when the change has committed.
 
 use crate::Engine;
+use crate::configuration::Configuration;
 use crate::messages::Forms;
 use domain::environment::Environment;
 use domain::{EnvironmentId, Timestamp};
@@ -29,6 +30,8 @@ pub struct Tenant {
     pub keys: EnvironmentKeys,
     /// What it changed of its mails and short messages.
     pub(crate) forms: Forms,
+    /// How its pages look and what they say.
+    pub(crate) configuration: Configuration,
 }
 
 #[derive(Default)]
@@ -177,7 +180,8 @@ async fn load(engine: &Engine, id: EnvironmentId) -> Result<Arc<Tenant>, Error> 
     let env = storage::environments::find(&mut conn, id).await?.ok_or_else(|| fault("the environment is gone"))?;
     let keys = keys::load(&mut conn, engine.shared().master(), id).await.map_err(into_storage)?;
     let forms = Forms::of(id, storage::message_templates::list(&mut conn, id).await?);
-    let tenant = Arc::new(Tenant { env: Arc::new(env), keys, forms });
+    let configuration = storage::configuration::documents(&mut conn, id).await?.into();
+    let tenant = Arc::new(Tenant { env: Arc::new(env), keys, forms, configuration });
     engine.shared().tenants.put(tenant.clone(), read_at);
     Ok(tenant)
 }

@@ -8,6 +8,7 @@ pub mod api_keys;
 pub mod backup_codes;
 pub mod challenges;
 pub mod clients;
+pub mod configuration;
 pub mod counts;
 pub mod email_addresses;
 pub mod environments;

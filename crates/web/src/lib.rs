@@ -7,6 +7,7 @@
 mod accept;
 pub mod body;
 pub mod callers;
+pub mod conditional;
 pub mod cookies;
 pub mod docs;
 pub mod edge;
@@ -24,7 +25,6 @@ pub mod server;
 pub mod upload;
 pub mod write;
 
-mod json;
 #[cfg(test)]
 mod sample;
 mod state;
@@ -32,6 +32,7 @@ mod state;
 pub use accept::WantsHtml;
 pub use body::{Body, FromForm, Nothing, Posted};
 pub use callers::{Anyone, Device, DeviceToken, MaybeDevice, SecretKey, SignedIn};
+pub use conditional::{IfMatch, IfNoneMatch};
 pub use cookies::Cookies;
 pub use error::{ApiError, ApiErrors, OrFault};
 pub use form::{Form, Given};

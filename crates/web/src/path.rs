@@ -5,6 +5,7 @@ use crate::state::{RequestState, after_caller};
 use actix_web::dev::Payload;
 use actix_web::{FromRequest, HttpRequest};
 use domain::code::{self, Code};
+use domain::localization::Locale;
 use domain::message::{EmailSlug, SmsSlug};
 use domain::{
     ActorTokenId, AllowlistIdentifierId, ApiKeyId, BlocklistIdentifierId, ChallengeId, ClientId, EmailAddressId, Kind,
@@ -68,6 +69,7 @@ macro_rules! path_names {
 path_names! {
     SmsSlug "sms_template_slug" SMS_TEMPLATE_NOT_FOUND;
     EmailSlug "slug" EMAIL_TEMPLATE_NOT_FOUND;
+    Locale "locale" INVALID_LOCALE_CODE;
 }
 
 /// An id of the path, by the name its type has there: `{user_id}` for a [`UserId`].

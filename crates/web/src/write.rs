@@ -3,7 +3,6 @@
 use crate::body::{self, FromForm};
 use crate::callers::secret_key;
 use crate::error::ApiError;
-use crate::json::canonical;
 use crate::state::{Asked, caller};
 use actix_web::dev::Payload;
 use actix_web::http::Method;
@@ -75,7 +74,7 @@ fn idempotency_key(asked: &Asked) -> Result<Option<String>, ApiError> {
 fn fingerprint(req: &HttpRequest, object: &Map<String, Value>) -> [u8; 32] {
     let content_type = req.headers().get(CONTENT_TYPE).and_then(|v| v.to_str().ok()).unwrap_or_default();
     let essence = content_type.split(';').next().unwrap_or_default().trim().to_ascii_lowercase();
-    let body = canonical(&Value::Object(object.clone()));
+    let body = crypto::canonical_json::write(&Value::Object(object.clone()));
     // JSON text, queries and content types hold no NUL: the parts cannot run into each other.
     crypto::digest::sha256(format!("{body}\0{}\0{essence}", req.query_string()).as_bytes())
 }

@@ -1,6 +1,7 @@
 //! The backend API: routes, handlers and request bodies, nothing else.
 
 mod codes;
+mod configuration;
 mod emails;
 mod identifier_lists;
 mod instance;
@@ -24,6 +25,7 @@ pub fn routes(app: &mut ServiceConfig) {
         .configure(tickets::routes)
         .configure(passkeys::routes)
         .configure(instance::routes)
+        .configure(configuration::routes)
         .configure(identifier_lists::routes)
         .configure(redirect_urls::routes)
         .configure(message_templates::routes);

@@ -1,17 +1,17 @@
 //! One text for all spellings of a JSON value.
 
 use serde_json::Value;
-use std::fmt::Write;
+use std::fmt::Write as _;
 
 /// Writes a value with the keys of its objects sorted at every level and no white space.
-pub(crate) fn canonical(value: &Value) -> String {
+pub fn write(value: &Value) -> String {
     let mut text = String::new();
-    write(&mut text, value);
+    put(&mut text, value);
     text
 }
 
-// Values come from the strict reader: the depth is bounded.
-fn write(text: &mut String, value: &Value) {
+// Values come from the strict reader, or from types of ours: the depth is bounded.
+fn put(text: &mut String, value: &Value) {
     match value {
         Value::Array(items) => {
             text.push('[');
@@ -19,7 +19,7 @@ fn write(text: &mut String, value: &Value) {
                 if i > 0 {
                     text.push(',');
                 }
-                write(text, item);
+                put(text, item);
             }
             text.push(']');
         }
@@ -33,7 +33,7 @@ fn write(text: &mut String, value: &Value) {
                 }
                 scalar(text, &Value::String(key.clone()));
                 text.push(':');
-                write(text, item);
+                put(text, item);
             }
             text.push('}');
         }
@@ -47,7 +47,7 @@ fn scalar(text: &mut String, value: &Value) {
 
 #[cfg(test)]
 mod tests {
-    use super::canonical;
+    use super::write;
     use serde_json::json;
 
     #[test]
@@ -55,8 +55,8 @@ mod tests {
         let one = json!({"b": {"y": 1, "x": [1, 2]}, "a": "\"\n"});
         let other = json!({"a": "\"\n", "b": {"x": [1, 2], "y": 1}});
 
-        assert_eq!(canonical(&one), r#"{"a":"\"\n","b":{"x":[1,2],"y":1}}"#);
-        assert_eq!(canonical(&one), canonical(&other));
-        assert_ne!(canonical(&one), canonical(&json!({"a": "\"\n", "b": {"x": [2, 1], "y": 1}})));
+        assert_eq!(write(&one), r#"{"a":"\"\n","b":{"x":[1,2],"y":1}}"#);
+        assert_eq!(write(&one), write(&other));
+        assert_ne!(write(&one), write(&json!({"a": "\"\n", "b": {"x": [2, 1], "y": 1}})));
     }
 }
