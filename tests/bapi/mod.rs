@@ -2,6 +2,7 @@
 
 mod admin;
 pub(crate) mod api_keys;
+mod appearance;
 mod audit_log;
 mod email_addresses;
 mod events;
@@ -12,9 +13,11 @@ mod invitations;
 mod jwt_templates;
 mod keys;
 mod lists;
+mod localization;
 mod message_templates;
 mod mfa;
 mod moderation;
+mod organization_settings;
 mod passkeys;
 mod password_digests;
 mod phone_numbers;

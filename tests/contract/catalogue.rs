@@ -163,6 +163,8 @@ impl Objects {
             // A name within the environment, not an object.
             "template_name" | "name" => "any",
             "provider" => "google",
+            // A language that is not offered: nothing is there for anybody.
+            "locale" => "tlh",
             "image" => "nobodys0picture0of0all.png",
             _ => panic!("{template}: no object for `{name}` in the catalogue of tests/contract"),
         };
@@ -231,6 +233,9 @@ impl Objects {
             "kind" => json!("development"),
             "confirmation" => json!("no"),
             "name" if operation.template.starts_with("/v1/admin") => json!("Of nobody"),
+            "default_locale" | "fallback_locale" => json!("en-US"),
+            "supported_locales" => json!(["en-US"]),
+            "overrides" => json!({}),
             "nickname" => json!("Key of nobody"),
             "url" if operation.template.starts_with("/v1/webhooks/") => json!("http://localhost:9/hook"),
             "url" => json!("https://nobody.listed.example"),

@@ -10,6 +10,7 @@ const PUBLIC: [(&str, &str); 10] = [
     ("get", "/.well-known/jwks.json"),
     ("get", "/.well-known/jwt-template-jwks/{name}.json"),
     ("get", "/v1/environment"),
+    ("get", "/v1/localization/{locale}"),
     ("get", "/v1/client"),
     ("put", "/v1/client"),
     ("get", "/v1/client/handshake"),

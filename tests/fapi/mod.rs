@@ -13,6 +13,7 @@ pub(crate) mod invitations;
 mod jwks;
 mod jwt_templates;
 pub(crate) mod links;
+mod localization;
 mod lock_out;
 mod me;
 mod passkeys;

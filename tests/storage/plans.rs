@@ -78,6 +78,7 @@ async fn walk(app: &TestApp) {
         backend.get(format!("/v1/{list}")).await.has_status(200);
         backend.delete(format!("/v1/{list}/{made}")).await.has_status(204);
     }
+    backend.patch("/v1/instance/appearance", json!({ "variables": { "fontSize": "1rem" } })).await.has_status(200);
     app.anyone().get("/v1/client/handshake?redirect_url=https://shop.example.com/app").await.has_status(200);
     app.bapi().patch("/v1/instance", json!({ "sign_up_modes": ["restricted"] })).await.has_status(200);
     let stranger = json!({ "email_address": "stranger@example.com", "password": "a fine long password" });

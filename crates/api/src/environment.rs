@@ -2,12 +2,16 @@
 
 use crate::open::OpenObject;
 use crate::words::{self, words};
+use domain::appearance::{Appearance, Layout, Variables};
+use domain::etag::ETag;
 use domain::identifier::IdentifierKind;
+use domain::localization::{Localization, Texts};
 use domain::settings::{
     AttributeSetting, AttributeSettings, Captcha, OrganizationSettings, Paths, Settings, SignUpMode,
 };
 use domain::{EnvironmentId, Timestamp};
 use serde::Serialize;
+use std::collections::BTreeMap;
 use utoipa::ToSchema;
 
 words! {
@@ -41,11 +45,11 @@ pub struct Environment {
     /// The captcha.
     pub captcha: Captcha,
     /// The languages.
-    pub localization: Localization,
+    pub localization: EnvironmentLocalization,
     /// The social providers that are offered.
     pub oauth_providers: Vec<OpenObject>,
     /// How the components look.
-    pub appearance: Appearance,
+    pub appearance: EnvironmentAppearance,
     /// Where the pages of the application are.
     pub paths: Paths,
     /// Sessions and their tokens.
@@ -141,23 +145,59 @@ pub struct FeatureSwitch {
 /// The languages of an environment.
 #[derive(Debug, Clone, PartialEq, Serialize, ToSchema)]
 #[serde(deny_unknown_fields)]
-pub struct Localization {
+pub struct EnvironmentLocalization {
     /// The language of somebody with no wish.
-    pub default_locale: &'static str,
+    pub default_locale: String,
     /// The language of texts that another lacks.
-    pub fallback_locale: &'static str,
+    pub fallback_locale: String,
     /// The languages on offer.
-    pub supported_locales: Vec<&'static str>,
+    pub supported_locales: Vec<String>,
     /// Changes when the texts do.
-    pub override_etag: &'static str,
+    pub override_etag: String,
+}
+
+impl EnvironmentLocalization {
+    /// The languages, and the tag of their texts.
+    pub fn new(localization: &Localization, tag: &ETag) -> Self {
+        Self {
+            default_locale: localization.default_locale.clone(),
+            fallback_locale: localization.fallback_locale.clone(),
+            supported_locales: localization.supported_locales.clone(),
+            override_etag: tag.to_string(),
+        }
+    }
 }
 
 /// How the components look.
 #[derive(Debug, Clone, PartialEq, Serialize, ToSchema)]
 #[serde(deny_unknown_fields)]
-pub struct Appearance {
+pub struct EnvironmentAppearance {
     /// Changes when the look does.
-    pub etag: &'static str,
+    pub etag: String,
+    /// Tokens of the style sheet.
+    pub variables: Variables,
+    /// Class names by element.
+    pub elements: BTreeMap<String, String>,
+    /// How things are put together.
+    pub layout: Layout,
+}
+
+impl EnvironmentAppearance {
+    /// The look, and its tag.
+    pub fn new(appearance: &Appearance, tag: &ETag) -> Self {
+        let Appearance { variables, elements, layout } = appearance.clone();
+        Self { etag: tag.to_string(), variables, elements, layout }
+    }
+}
+
+/// The texts of a language.
+#[derive(Debug, Clone, PartialEq, Serialize, ToSchema)]
+#[serde(deny_unknown_fields)]
+pub struct LocalizationCatalog {
+    /// The language.
+    pub locale: String,
+    /// Every text by its key.
+    pub catalog: Texts,
 }
 
 /// Sessions and their tokens, as far as browsers need to know.
@@ -171,12 +211,13 @@ pub struct SessionPolicy {
     pub multi_session: bool,
 }
 
-/// The key of a catalogue nobody has changed yet.
-const UNCHANGED: &str = "0";
-const LOCALE: &str = "en-US";
-
-impl From<&domain::environment::Environment> for Environment {
-    fn from(env: &domain::environment::Environment) -> Self {
+impl Environment {
+    /// What a browser may know of an environment, of its look and of its languages.
+    pub fn new(
+        env: &domain::environment::Environment,
+        appearance: EnvironmentAppearance,
+        localization: EnvironmentLocalization,
+    ) -> Self {
         let settings = &env.settings;
         Self {
             object: EnvironmentTag("environment"),
@@ -187,14 +228,9 @@ impl From<&domain::environment::Environment> for Environment {
             organization_settings: settings.organizations.clone(),
             commerce_settings: FeatureSwitch { enabled: false },
             captcha: settings.attack_protection.captcha.clone(),
-            localization: Localization {
-                default_locale: LOCALE,
-                fallback_locale: LOCALE,
-                supported_locales: vec![LOCALE],
-                override_etag: UNCHANGED,
-            },
+            localization,
             oauth_providers: Vec::new(),
-            appearance: Appearance { etag: UNCHANGED },
+            appearance,
             paths: settings.paths.clone(),
             sessions: SessionPolicy {
                 session_token_lifetime_seconds: settings.sessions.session_token_lifetime_seconds,

@@ -2,8 +2,8 @@
 
 use crate::words::{self, words};
 use domain::settings::{
-    AttackProtection, AttributeSettings, AuthenticationStrategies, MultiFactor, OrganizationSettings, Paths,
-    Restrictions, SessionSettings, SignUpMode, SigningKeySettings, SmsSettings, TestMode,
+    AttackProtection, AttributeSettings, AuthenticationStrategies, EnrollmentMode, MultiFactor, Paths, Restrictions,
+    SessionSettings, SignUpMode, SigningKeySettings, SmsSettings, TestMode,
 };
 use serde::Serialize;
 use utoipa::ToSchema;
@@ -11,6 +11,8 @@ use utoipa::ToSchema;
 words! {
     /// The type tag of the settings.
     InstanceSettingsTag ["instance_settings"];
+    /// The type tag of the settings of organizations.
+    OrganizationSettingsTag ["organization_settings"];
 }
 
 /// The settings of an environment.
@@ -43,7 +45,7 @@ pub struct InstanceSettings {
     /// Signing keys.
     pub signing_keys: SigningKeySettings,
     /// The organization feature.
-    pub organizations: OrganizationSettings,
+    pub organizations: domain::settings::OrganizationSettings,
     /// Second factors.
     pub multi_factor: MultiFactor,
     /// Strategies with settings of their own.
@@ -94,6 +96,57 @@ impl From<&domain::environment::Environment> for InstanceSettings {
             allowed_origins: settings.allowed_origins,
             audit_log_retention_days: settings.audit_log_retention_days,
             audit_full_ip: settings.audit_full_ip,
+        }
+    }
+}
+
+/// The organization feature, as its own door answers.
+#[derive(Debug, Clone, PartialEq, Serialize, ToSchema)]
+#[schema(as = OrganizationSettingsAnswer)]
+#[serde(deny_unknown_fields)]
+pub struct OrganizationSettings {
+    /// The type tag.
+    #[schema(schema_with = words::one::<OrganizationSettingsTag>)]
+    pub object: OrganizationSettingsTag,
+    /// On or off.
+    pub enabled: bool,
+    /// So many members an organization has at most; null is no limit.
+    #[schema(required)]
+    pub max_allowed_memberships: Option<u32>,
+    /// So many organizations somebody may make; null is no limit.
+    #[schema(required)]
+    pub max_organizations_per_user: Option<u32>,
+    /// Whether people may make organizations.
+    pub allow_user_created_organizations: bool,
+    /// Whether admins may delete their organization.
+    pub admin_delete_enabled: bool,
+    /// Whether organizations may have domains.
+    pub domains_enabled: bool,
+    /// The ways into an organization by a domain that may be chosen.
+    pub domains_enrollment_modes: Vec<EnrollmentMode>,
+    /// The role of whoever makes an organization.
+    pub creator_role: String,
+    /// The role of a new member.
+    pub default_role: String,
+    /// The role of who comes by a domain.
+    pub domains_default_role: String,
+}
+
+impl From<&domain::settings::OrganizationSettings> for OrganizationSettings {
+    fn from(settings: &domain::settings::OrganizationSettings) -> Self {
+        let settings = settings.clone();
+        Self {
+            object: OrganizationSettingsTag("organization_settings"),
+            enabled: settings.enabled,
+            max_allowed_memberships: settings.max_allowed_memberships,
+            max_organizations_per_user: settings.max_organizations_per_user,
+            allow_user_created_organizations: settings.allow_user_created_organizations,
+            admin_delete_enabled: settings.admin_delete_enabled,
+            domains_enabled: settings.domains_enabled,
+            domains_enrollment_modes: settings.domains_enrollment_modes,
+            creator_role: settings.creator_role,
+            default_role: settings.default_role,
+            domains_default_role: settings.domains_default_role,
         }
     }
 }

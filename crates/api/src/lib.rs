@@ -48,13 +48,13 @@ pub use email_address::{EmailAddress, LinkedTo};
 pub use email_message::EmailMessage;
 pub use envelope::{Envelope, Page, PageMeta, Token, TotalCount, Verified};
 pub use environment::{
-    Appearance, AuthConfig, DisplayConfig, Environment, FeatureSwitch, IdentifierRequirements, Localization,
-    SessionPolicy,
+    AuthConfig, DisplayConfig, Environment, EnvironmentAppearance, EnvironmentLocalization, FeatureSwitch,
+    IdentifierRequirements, LocalizationCatalog, SessionPolicy,
 };
 pub use error::{ErrorBody, ErrorResponse};
 pub use event::{Event, EventMeta, EventPage, EventPageMeta, EventRecord, EventTypeEntry, EventTypeList, Subject};
 pub use handshake::ClientHandshake;
-pub use instance::InstanceSettings;
+pub use instance::{InstanceSettings, OrganizationSettings};
 pub use invitation::{Invitation, InvitationBatch};
 pub use jwks::{Jwk, Jwks};
 pub use jwt_template::{JwtTemplate, JwtTemplatePreview, JwtTemplateWarning};

@@ -101,6 +101,13 @@ fn challenge() -> domain::challenge::Challenge {
     challenge
 }
 
+fn shown(env: &domain::environment::Environment) -> Environment {
+    let (appearance, localization) =
+        (domain::appearance::Appearance::default(), domain::localization::Localization::default());
+    let look = EnvironmentAppearance::new(&appearance, &domain::etag::ETag::of(&appearance));
+    Environment::new(env, look, EnvironmentLocalization::new(&localization, &localization.catalog_tag()))
+}
+
 fn environment() -> domain::environment::Environment {
     domain::environment::Environment {
         id: id(),
@@ -172,7 +179,7 @@ fn bodies() -> Vec<(&'static str, Value)> {
         ("SignIn", to_json(&SignIn::new(&sign_in(), None, &settings, NOW))),
         ("SignUp", to_json(&SignUp::new(&sign_up(), &settings, NOW))),
         ("Challenge", to_json(&Challenge::new(&challenge(), NOW))),
-        ("Environment", to_json(&Environment::from(&env))),
+        ("Environment", to_json(&shown(&env))),
         ("InstanceSettings", to_json(&InstanceSettings::from(&env))),
         ("Envelope_User", to_json(&Envelope { response: user.clone(), client: Some(full_client()) })),
         ("Envelope_User", to_json(&Envelope { response: user.clone(), client: None })),

@@ -2,17 +2,17 @@
 //! keys are within the basic multilingual plane it is the form of RFC 8785.
 
 use serde_json::Value;
-use std::fmt::Write;
+use std::fmt::Write as _;
 
 /// Writes a value with the keys of its objects sorted at every level and no white space.
 pub fn canonical(value: &Value) -> String {
     let mut text = String::new();
-    write(&mut text, value);
+    put(&mut text, value);
     text
 }
 
-// Values come from the strict reader: the depth is bounded.
-fn write(text: &mut String, value: &Value) {
+// Values come from the strict reader, or from types of ours: the depth is bounded.
+fn put(text: &mut String, value: &Value) {
     match value {
         Value::Array(items) => {
             text.push('[');
@@ -20,7 +20,7 @@ fn write(text: &mut String, value: &Value) {
                 if i > 0 {
                     text.push(',');
                 }
-                write(text, item);
+                put(text, item);
             }
             text.push(']');
         }
@@ -34,7 +34,7 @@ fn write(text: &mut String, value: &Value) {
                 }
                 scalar(text, &Value::String(key.clone()));
                 text.push(':');
-                write(text, item);
+                put(text, item);
             }
             text.push('}');
         }

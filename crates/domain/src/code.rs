@@ -47,6 +47,7 @@ codes! {
     NOT_A_MEMBER "not_a_member" "The person is not a member of this organization." "You are not a member of this organization.";
     PARAM_INVALID "form_param_invalid" "A parameter does not hold what its purpose needs." "One of the fields is not complete.";
     CAPTCHA_INVALID "captcha_invalid" "The captcha's proof is missing, or its provider refused it." "Please confirm that you are not a robot.";
+    PRECONDITION_FAILED "precondition_failed" "If-Match names another version than the one that stands by now." "This was changed by somebody else meanwhile. Please look at it again.";
     METADATA_TOO_LARGE "metadata_too_large" "Metadata may have 8 KiB per bucket." "The additional data is too large.";
     TEST_IDENTIFIER_FORBIDDEN "test_identifier_forbidden" "Test addresses are refused in this environment." "This address cannot be used.";
 
@@ -158,6 +159,9 @@ codes! {
     REDIRECT_URL_NOT_FOUND "redirect_url_not_found" "No such redirect URL." "This address is not on the list.";
     REDIRECT_URI_INSECURE "redirect_uri_insecure" "The address is neither https nor an app's own scheme; http is for localhost outside of production." "This address is not secure.";
     ORGANIZATION_NOT_FOUND "organization_not_found" "No such organization." "This organization does not exist.";
+    INVALID_LOCALE_CODE "invalid_locale_code" "The text is no language tag." "This language is not known.";
+    UNSUPPORTED_LOCALE "unsupported_locale" "The language is not offered here: it comes with the product, or with texts of its own." "This language is not offered.";
+    UNKNOWN_LOCALIZATION_KEY "unknown_localization_key" "No text has this key." "This text does not exist.";
     JWT_TEMPLATE_NOT_FOUND "jwt_template_not_found" "No such JWT template." "This token template does not exist.";
     EVENT_CURSOR_EXPIRED "event_cursor_expired" "The events after this cursor are not kept any more; meta.oldest_cursor is where the log begins now." "This list begins later now. Please start again.";
     WEBHOOK_ENDPOINT_NOT_FOUND "webhook_endpoint_not_found" "No such webhook endpoint." "This webhook does not exist.";

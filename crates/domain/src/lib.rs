@@ -5,6 +5,7 @@
 //! as a parameter.
 
 pub mod action;
+pub mod appearance;
 pub mod audit;
 pub mod challenge;
 pub mod client;
@@ -14,6 +15,7 @@ pub mod cursor;
 mod disposable;
 pub mod email;
 pub mod environment;
+pub mod etag;
 pub mod event;
 pub mod event_pattern;
 pub mod id;
@@ -22,6 +24,8 @@ pub mod invitation;
 pub mod jwt_template;
 pub mod key;
 pub mod listed;
+pub mod localization;
+mod merge;
 pub mod message;
 pub mod origin;
 pub mod page;

@@ -26,6 +26,8 @@ pub enum Kind {
     Gone,
     /// Conflicts with another request or a state, on every surface.
     Conflict,
+    /// The caller has seen something else than what is there by now.
+    Outdated,
     /// Bigger than what is read.
     TooLarge,
     /// A content type that is not read.

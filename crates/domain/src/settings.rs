@@ -337,6 +337,25 @@ pub struct Paths {
     pub home_url: Option<String>,
 }
 
+impl Paths {
+    /// Every page by the name of its setting.
+    pub(crate) fn all(&self) -> [(&'static str, Option<&str>); 11] {
+        [
+            ("paths.sign_in_url", self.sign_in_url.as_deref()),
+            ("paths.sign_up_url", self.sign_up_url.as_deref()),
+            ("paths.after_sign_in_url", self.after_sign_in_url.as_deref()),
+            ("paths.after_sign_up_url", self.after_sign_up_url.as_deref()),
+            ("paths.unauthorized_sign_in_url", self.unauthorized_sign_in_url.as_deref()),
+            ("paths.user_profile_url", self.user_profile_url.as_deref()),
+            ("paths.create_organization_url", self.create_organization_url.as_deref()),
+            ("paths.organization_profile_url", self.organization_profile_url.as_deref()),
+            ("paths.after_leave_organization_url", self.after_leave_organization_url.as_deref()),
+            ("paths.after_create_organization_url", self.after_create_organization_url.as_deref()),
+            ("paths.home_url", self.home_url.as_deref()),
+        ]
+    }
+}
+
 /// How signing keys are made and when they change.
 #[derive(Debug, Clone, PartialEq, Eq, Serialize, Deserialize, ToSchema)]
 #[serde(default, deny_unknown_fields)]
@@ -448,12 +467,63 @@ pub struct AuthenticationStrategies {
     pub email_link: EmailLinkSettings,
 }
 
+/// How somebody whose address is at a domain of an organization gets into it.
+#[derive(Debug, Clone, Copy, PartialEq, Eq, Serialize, Deserialize, ToSchema)]
+#[serde(rename_all = "snake_case")]
+pub enum EnrollmentMode {
+    /// Somebody invites them.
+    ManualInvitation,
+    /// They are invited by themselves.
+    AutomaticInvitation,
+    /// They may ask.
+    AutomaticSuggestion,
+}
+
 /// The organization feature.
-#[derive(Debug, Clone, Default, PartialEq, Eq, Serialize, Deserialize, ToSchema)]
+#[derive(Debug, Clone, PartialEq, Eq, Serialize, Deserialize, ToSchema)]
 #[serde(default, deny_unknown_fields)]
 pub struct OrganizationSettings {
     /// On or off.
     pub enabled: bool,
+    /// So many members an organization has at most; null is no limit.
+    pub max_allowed_memberships: Option<u32>,
+    /// So many organizations somebody may make; null is no limit.
+    pub max_organizations_per_user: Option<u32>,
+    /// Whether people may make organizations.
+    pub allow_user_created_organizations: bool,
+    /// Whether admins may delete their organization.
+    pub admin_delete_enabled: bool,
+    /// Whether organizations may have domains.
+    pub domains_enabled: bool,
+    /// The ways into an organization by a domain that may be chosen.
+    pub domains_enrollment_modes: Vec<EnrollmentMode>,
+    /// The role of whoever makes an organization.
+    pub creator_role: String,
+    /// The role of a new member.
+    pub default_role: String,
+    /// The role of who comes by a domain.
+    pub domains_default_role: String,
+}
+
+impl Default for OrganizationSettings {
+    fn default() -> Self {
+        Self {
+            enabled: false,
+            max_allowed_memberships: None,
+            max_organizations_per_user: None,
+            allow_user_created_organizations: true,
+            admin_delete_enabled: true,
+            domains_enabled: true,
+            domains_enrollment_modes: vec![
+                EnrollmentMode::ManualInvitation,
+                EnrollmentMode::AutomaticInvitation,
+                EnrollmentMode::AutomaticSuggestion,
+            ],
+            creator_role: "org:admin".into(),
+            default_role: "org:member".into(),
+            domains_default_role: "org:member".into(),
+        }
+    }
 }
 
 /// Short messages.

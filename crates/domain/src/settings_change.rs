@@ -1,9 +1,10 @@
 //! A change of settings: groups are merged key by key, and the outcome is checked whole.
 
-use crate::code::{self, Code};
+use crate::code;
 use crate::environment::EnvironmentKind;
 use crate::jwt_template::TemplateName;
 use crate::key::LONGEST_TOKEN;
+use crate::merge::{Null, merged};
 use crate::origin::OriginPattern;
 use crate::refusal::{Kind, Problem};
 use crate::settings::{AttributeSetting, Settings, SignUpMode};
@@ -33,13 +34,34 @@ const KEYS: [&str; 19] = [
     "delete_self_enabled",
 ];
 
+/// The group of the organization feature.
+pub(crate) const ORGANIZATIONS: &str = "organizations";
+
+/// The roles that there are before anybody made one.
+const ROLES: [&str; 2] = ["org:admin", "org:member"];
+
 impl Settings {
     /// The settings after a change: objects are merged, everything else is replaced. Every problem is told.
     pub fn changed(&self, change: Map<String, Value>, kind: EnvironmentKind) -> Result<Self, Vec<Problem>> {
+        self.changed_in(&KEYS, change, kind)
+    }
+
+    /// The same for the organization feature, which has a door of its own. Problems name their keys with the group.
+    pub fn with_organizations(&self, change: Map<String, Value>, kind: EnvironmentKind) -> Result<Self, Vec<Problem>> {
+        let whole = Map::from_iter([(ORGANIZATIONS.to_owned(), Value::Object(change))]);
+        self.changed_in(&[ORGANIZATIONS], whole, kind)
+    }
+
+    fn changed_in(
+        &self,
+        keys: &[&str],
+        change: Map<String, Value>,
+        kind: EnvironmentKind,
+    ) -> Result<Self, Vec<Problem>> {
         let mut problems = Vec::new();
         let mut change = change;
         change.retain(|key, _| {
-            let known = KEYS.contains(&key.as_str());
+            let known = keys.contains(&key.as_str());
             if !known {
                 problems.push(Problem::of_param(Kind::Invalid, code::PARAM_UNKNOWN, key));
             }
@@ -48,22 +70,8 @@ impl Settings {
         let modes_sent = change.contains_key("sign_up_modes");
         let switch_sent = change.get("restrictions").is_some_and(|group| group.get("allowlist_enabled").is_some());
         let before = serde_json::to_value(self).expect("settings have a JSON form");
-        let mut settings = loop {
-            let mut merged = before.clone();
-            merge(&mut merged, &Value::Object(change.clone()));
-            match serde_path_to_error::deserialize::<_, Self>(merged) {
-                Ok(settings) => break settings,
-                Err(error) => {
-                    let path = error.path().to_string();
-                    let code = refused(&error.into_inner().to_string());
-                    // What is wrong is taken out, so that the next problem shows.
-                    let found = remove(&mut change, &path);
-                    problems.push(Problem::of_param(Kind::Invalid, code, path));
-                    if !found {
-                        return Err(problems);
-                    }
-                }
-            }
+        let Some(mut settings) = merged::<Self>(&before, change, Null::Value, &mut problems) else {
+            return Err(problems);
         };
         settings.issuer.clone_from(&self.issuer);
         if modes_sent {
@@ -162,47 +170,28 @@ impl Settings {
                 "attribute_settings.email_address.enabled",
             ),
             ((1..=3650).contains(&self.audit_log_retention_days), "audit_log_retention_days"),
+            (ROLES.contains(&self.organizations.creator_role.as_str()), "organizations.creator_role"),
+            (ROLES.contains(&self.organizations.default_role.as_str()), "organizations.default_role"),
+            (ROLES.contains(&self.organizations.domains_default_role.as_str()), "organizations.domains_default_role"),
+            (self.organizations.domains_enrollment_modes.len() <= 3, "organizations.domains_enrollment_modes"),
             (
                 self.allowed_origins.len() <= 100
                     && self.allowed_origins.iter().all(|o| OriginPattern::parse(o).is_ok()),
                 "allowed_origins",
             ),
         ];
-        checks.into_iter().filter(|(fits, _)| !fits).map(|(_, param)| param).collect()
+        let pages = self.paths.all().into_iter().filter(|(_, url)| url.is_some_and(|url| !is_page(url)));
+        let refused = checks.into_iter().filter(|(fits, _)| !fits).map(|(_, param)| param);
+        refused.chain(pages.map(|(param, _)| param)).collect()
     }
 }
 
-fn refused(message: &str) -> Code {
-    if message.contains("unknown field") {
-        code::PARAM_UNKNOWN
-    } else if message.contains("unknown variant") {
-        code::PARAM_VALUE_INVALID
-    } else {
-        code::PARAM_FORMAT_INVALID
-    }
-}
-
-fn merge(into: &mut Value, change: &Value) {
-    match (into, change) {
-        (Value::Object(into), Value::Object(change)) => {
-            for (key, value) in change {
-                merge(into.entry(key.clone()).or_insert(Value::Null), value);
-            }
-        }
-        (into, change) => *into = change.clone(),
-    }
-}
-
-/// Takes the deepest part of a path out that was sent; `false` when nothing of it was.
-fn remove(change: &mut Map<String, Value>, path: &str) -> bool {
-    let (head, rest) = path.split_once('.').unwrap_or((path, ""));
-    // An element of a list goes with its list.
-    let head = head.split('[').next().unwrap_or(head);
-    match change.get_mut(head) {
-        Some(Value::Object(inner)) if !rest.is_empty() => remove(inner, rest) || change.shift_remove(head).is_some(),
-        Some(_) => change.shift_remove(head).is_some(),
-        None => false,
-    }
+/// Whether browsers may be sent to an address of the operator's: no script, and nothing that names somebody.
+fn is_page(text: &str) -> bool {
+    let url = url::Url::parse(text).ok().filter(|_| text.len() <= 2048);
+    url.is_some_and(|url| {
+        matches!(url.scheme(), "http" | "https") && url.username().is_empty() && url.password().is_none()
+    })
 }
 
 #[cfg(test)]

@@ -13,6 +13,7 @@ pub mod callers;
 pub mod captcha;
 pub mod challenges;
 pub mod clients;
+pub mod configuration;
 pub mod cursor;
 pub mod emails;
 mod engine;

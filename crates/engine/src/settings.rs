@@ -1,15 +1,17 @@
 //! The settings of an environment, as its backend changes them.
 
 use crate::captcha::SECRET_PLACE;
+use crate::configuration::told;
 use crate::refusals::stored;
-use crate::{Engine, StorageError, idempotency, tenancy};
+use crate::{Engine, StorageError, events, idempotency, tenancy};
 use crypto::Secret;
-use domain::environment::Environment;
-use domain::settings::{SessionSettings, Settings};
+use domain::environment::{Environment, EnvironmentKind};
+use domain::event::{Event, EventType};
+use domain::settings::{SessionSettings, Settings, TestMode};
 use domain::{Context, Kind, Patch, Problem, Refusal, Verdict, code};
 use outbound::BreachSource;
 use protocols::webauthn::RelyingParty;
-use serde_json::{Map, Value};
+use serde_json::{Map, Value, json};
 use std::sync::Arc;
 use storage::Tx;
 
@@ -57,47 +59,20 @@ async fn check_template(
     }
 }
 
+/// Which part of the settings a change is about.
+#[derive(Debug, Clone, Copy, PartialEq, Eq)]
+enum Door {
+    Instance,
+    Organizations,
+}
+
 /// Merges a change into the settings. Every process follows within a second, this one at once.
 pub async fn update(
     engine: &Engine,
     cx: &Context,
     change: Map<String, Value>,
 ) -> Result<Arc<Environment>, SettingsError> {
-    let gone = || tenancy::fault("the environment is gone");
-    let tenant = tenancy::tenant(engine, cx.env).await?;
-    let has_file = engine.shared().breached().has_file();
-    let mut change = change;
-    let secret_key = secret_key(&mut change).map_err(|problem| SettingsError::Fields(vec![*problem]))?;
-    engine
-        .write(cx, async move |tx, cx| {
-            let mut env = storage::environments::lock(tx, cx.env).await?.ok_or_else(gone)?;
-            match &secret_key {
-                Patch::Keep => {}
-                Patch::Clear => env.settings.secrets.captcha_secret_key = None,
-                Patch::Set(secret) => {
-                    let (table, column) = SECRET_PLACE;
-                    let sealed = tenant.keys.seal(table, column, &env.id.to_string(), secret.expose().as_bytes());
-                    env.settings.secrets.captcha_secret_key = Some(sealed);
-                }
-            }
-            let before = env.settings.clone();
-            env.settings = env.settings.changed(change.clone(), env.kind).map_err(SettingsError::Fields)?;
-            let breached = &env.settings.attack_protection.breached_passwords;
-            if breached.enabled && breached.source == BreachSource::LocalFile.as_str() && !has_file {
-                // It would let every password pass.
-                let param = "attack_protection.breached_passwords.source";
-                return Err(SettingsError::Fields(vec![of_value(param)]));
-            }
-            check_rp_id(&env.settings)?;
-            check_template(tx, cx, &before.sessions, &env.settings.sessions).await?;
-            env.updated_at = cx.now;
-            storage::environments::save(tx, &env).await?;
-            idempotency::keep(tx, cx, 200, &api::InstanceSettings::from(&env), None).await?;
-            Ok::<_, SettingsError>(())
-        })
-        .await?;
-    engine.shared().tenants.forget(cx.env);
-    Ok(tenancy::environment(engine, cx.env).await?)
+    write(engine, cx, change, Door::Instance).await
 }
 
 /// Merges a change of the restrictions; a problem names the key as it was sent, without its group.
@@ -108,17 +83,114 @@ pub async fn update_restrictions(
 ) -> Result<Arc<Environment>, SettingsError> {
     const GROUP: &str = "restrictions";
     let whole = Map::from_iter([(GROUP.to_owned(), Value::Object(change))]);
+    write(engine, cx, whole, Door::Instance).await.map_err(|error| bare(error, GROUP))
+}
+
+/// Merges a change of the organization feature; problems name keys without their group, too.
+pub async fn update_organizations(
+    engine: &Engine,
+    cx: &Context,
+    change: Map<String, Value>,
+) -> Result<Arc<Environment>, SettingsError> {
+    write(engine, cx, change, Door::Organizations).await.map_err(|error| bare(error, "organizations"))
+}
+
+fn bare(error: SettingsError, group: &str) -> SettingsError {
     let bare = |problem: Problem| match problem.meta.get("param").and_then(Value::as_str) {
         Some(param) => {
-            let bare = param.strip_prefix(GROUP).and_then(|rest| rest.strip_prefix('.')).unwrap_or(param).to_owned();
+            let bare = param.strip_prefix(group).and_then(|rest| rest.strip_prefix('.')).unwrap_or(param).to_owned();
             problem.with("param", bare)
         }
         None => problem,
     };
-    update(engine, cx, whole).await.map_err(|error| match error {
+    match error {
         SettingsError::Fields(problems) => SettingsError::Fields(problems.into_iter().map(bare).collect()),
         other => other,
-    })
+    }
+}
+
+async fn write(
+    engine: &Engine,
+    cx: &Context,
+    change: Map<String, Value>,
+    door: Door,
+) -> Result<Arc<Environment>, SettingsError> {
+    let gone = || tenancy::fault("the environment is gone");
+    let tenant = tenancy::tenant(engine, cx.env).await?;
+    let has_file = engine.shared().breached().has_file();
+    let mut change = change;
+    let secret_key = secret_key(&mut change).map_err(|problem| SettingsError::Fields(vec![*problem]))?;
+    engine
+        .write(cx, async move |tx, cx| {
+            let mut env = storage::environments::lock(tx, cx.env).await?.ok_or_else(gone)?;
+            let before = env.clone();
+            match &secret_key {
+                Patch::Keep => {}
+                Patch::Clear => env.settings.secrets.captcha_secret_key = None,
+                Patch::Set(secret) => {
+                    let (table, column) = SECRET_PLACE;
+                    let sealed = tenant.keys.seal(table, column, &env.id.to_string(), secret.expose().as_bytes());
+                    env.settings.secrets.captcha_secret_key = Some(sealed);
+                }
+            }
+            let settings = match door {
+                Door::Instance => env.settings.changed(change.clone(), env.kind),
+                Door::Organizations => env.settings.with_organizations(change.clone(), env.kind),
+            };
+            env.settings = settings.map_err(SettingsError::Fields)?;
+            let breached = &env.settings.attack_protection.breached_passwords;
+            if breached.enabled && breached.source == BreachSource::LocalFile.as_str() && !has_file {
+                // It would let every password pass.
+                let param = "attack_protection.breached_passwords.source";
+                return Err(SettingsError::Fields(vec![of_value(param)]));
+            }
+            check_rp_id(&env.settings)?;
+            check_template(tx, cx, &before.settings.sessions, &env.settings.sessions).await?;
+            env.updated_at = cx.now;
+            storage::environments::save(tx, &env).await?;
+            tell(tx, cx, &before, &env, &change).await?;
+            match door {
+                Door::Instance => idempotency::keep(tx, cx, 200, &api::InstanceSettings::from(&env), None).await?,
+                Door::Organizations => {
+                    let body = api::OrganizationSettings::from(&env.settings.organizations);
+                    idempotency::keep(tx, cx, 200, &body, None).await?;
+                }
+            }
+            Ok::<_, SettingsError>(())
+        })
+        .await?;
+    engine.shared().tenants.forget(cx.env);
+    Ok(tenancy::environment(engine, cx.env).await?)
+}
+
+/// Tells of the changes that others build on, and of the one that nobody should make unseen.
+async fn tell(
+    tx: &mut Tx<'_>,
+    cx: &Context,
+    before: &Environment,
+    after: &Environment,
+    change: &Map<String, Value>,
+) -> Result<(), StorageError> {
+    let sent = |group: &str| change.get(group).and_then(Value::as_object).cloned().unwrap_or_default();
+    let (old, new) = (&before.settings, &after.settings);
+    let mut news = Vec::new();
+    if old.multi_factor != new.multi_factor {
+        let data = told(&old.multi_factor, &new.multi_factor, &sent("multi_factor"));
+        news.push((EventType::InstanceConfigMultiFactorUpdated, data));
+    }
+    if old.attribute_settings != new.attribute_settings {
+        let data = told(&old.attribute_settings, &new.attribute_settings, &sent("attribute_settings"));
+        news.push((EventType::InstanceConfigAttributesUpdated, data));
+    }
+    let (was, is) = (old.test_mode(before.kind), new.test_mode(after.kind));
+    if after.kind == EnvironmentKind::Production && is == TestMode::Enabled && was != is {
+        let data = json!({ "previous": { "test_mode": was }, "current": { "test_mode": is } });
+        news.push((EventType::SystemTestmodeEnabledInProduction, data));
+    }
+    for (what, data) in news {
+        events::push(tx, cx, Event::new(what, "environment", cx.env, data)).await?;
+    }
+    Ok(())
 }
 
 /// Takes the secret key of the captcha out of a change: it is sealed, and never one of the settings that are shown.

@@ -7,6 +7,7 @@
 //! something drops its own copy when the change has committed.
 
 use crate::Engine;
+use crate::configuration::Configuration;
 use crate::jwt_templates::Templates;
 use crate::messages::Forms;
 use domain::environment::Environment;
@@ -32,6 +33,8 @@ pub struct Tenant {
     pub(crate) forms: Forms,
     /// The templates that tokens were minted by.
     pub(crate) templates: Templates,
+    /// How its pages look and what they say.
+    pub(crate) configuration: Configuration,
 }
 
 #[derive(Default)]
@@ -203,7 +206,9 @@ async fn load(engine: &Engine, id: EnvironmentId) -> Result<Option<Arc<Tenant>>,
     let Some(env) = storage::environments::find(&mut conn, id).await? else { return Ok(None) };
     let keys = keys::load(&mut conn, engine.shared().master(), id).await.map_err(into_storage)?;
     let forms = Forms::of(id, storage::message_templates::list(&mut conn, id).await?);
-    let tenant = Arc::new(Tenant { env: Arc::new(env), keys, forms, templates: Templates::default() });
+    let configuration = storage::configuration::documents(&mut conn, id).await?.into();
+    let templates = Templates::default();
+    let tenant = Arc::new(Tenant { env: Arc::new(env), keys, forms, templates, configuration });
     engine.shared().tenants.put(tenant.clone(), read_at);
     Ok(Some(tenant))
 }

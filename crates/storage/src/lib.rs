@@ -9,6 +9,7 @@ pub mod audit;
 pub mod backup_codes;
 pub mod challenges;
 pub mod clients;
+pub mod configuration;
 pub mod counts;
 pub mod email_addresses;
 pub mod environments;

@@ -356,3 +356,13 @@ diesel::table! {
         updated_at -> BigInt,
     }
 }
+diesel::table! {
+    use diesel::sql_types::*;
+    use super::Json;
+    configuration_documents (environment_id, name) {
+        environment_id -> Text,
+        name -> Text,
+        document -> Json,
+        updated_at -> BigInt,
+    }
+}

@@ -6,6 +6,7 @@ use actix_web::dev::Payload;
 use actix_web::{FromRequest, HttpRequest};
 use domain::code::{self, Code};
 use domain::jwt_template::{BadName, TemplateName};
+use domain::localization::Locale;
 use domain::message::{EmailSlug, SmsSlug};
 use domain::{
     ActorTokenId, AllowlistIdentifierId, ApiKeyId, AuditEntryId, BlocklistIdentifierId, ChallengeId, ClientId,
@@ -91,6 +92,7 @@ path_names! {
     EmailSlug "slug" EMAIL_TEMPLATE_NOT_FOUND;
     TemplateName "template_name" JWT_TEMPLATE_NOT_FOUND;
     Named "name" JWT_TEMPLATE_NOT_FOUND;
+    Locale "locale" INVALID_LOCALE_CODE;
 }
 
 /// An id of the path, by the name its type has there: `{user_id}` for a [`UserId`].

@@ -11,7 +11,11 @@ use web::body::Document;
 use web::{ApiError, ApiErrors, SecretKey, Write};
 
 pub(crate) fn routes(app: &mut ServiceConfig) {
-    app.service(get_instance).service(update_instance).service(update_restrictions).service(ping);
+    app.service(get_instance)
+        .service(update_instance)
+        .service(update_restrictions)
+        .service(update_organization_settings)
+        .service(ping);
 }
 
 /// Shows the environment's settings.
@@ -138,6 +142,44 @@ async fn update_restrictions(
 ) -> Result<Json<api::InstanceSettings>, ApiError> {
     let env = changes::update_restrictions(&engine, &cx, change).await?;
     Ok(Json(api::InstanceSettings::from(&*env)))
+}
+
+/// A change of the organization feature: what is not sent stays.
+#[derive(ToSchema)]
+#[serde(deny_unknown_fields)]
+#[expect(dead_code, reason = "documents the body; the domain merges it")]
+pub(crate) struct OrganizationSettingsUpdateRequest {
+    /// On or off.
+    enabled: Option<bool>,
+    /// So many members an organization has at most; null is no limit.
+    max_allowed_memberships: Option<u32>,
+    /// So many organizations somebody may make; null is no limit.
+    max_organizations_per_user: Option<u32>,
+    /// Whether people may make organizations.
+    allow_user_created_organizations: Option<bool>,
+    /// Whether admins may delete their organization.
+    admin_delete_enabled: Option<bool>,
+    /// Whether organizations may have domains.
+    domains_enabled: Option<bool>,
+    /// The ways into an organization by a domain that may be chosen.
+    domains_enrollment_modes: Option<Vec<settings::EnrollmentMode>>,
+    /// The role of whoever makes an organization; it has to exist.
+    creator_role: Option<String>,
+    /// The role of a new member; it has to exist.
+    default_role: Option<String>,
+    /// The role of who comes by a domain; it has to exist.
+    domains_default_role: Option<String>,
+}
+
+/// Changes the organization feature.
+#[utoipa::path(request_body = OrganizationSettingsUpdateRequest, responses((status = 200, body = api::OrganizationSettings), ApiErrors))]
+#[patch("/v1/instance/organization-settings")]
+async fn update_organization_settings(
+    Write { cx, body: Document(change), .. }: Write<Document>,
+    engine: Data<Engine>,
+) -> Result<Json<api::OrganizationSettings>, ApiError> {
+    let env = changes::update_organizations(&engine, &cx, change).await?;
+    Ok(Json(api::OrganizationSettings::from(&env.settings.organizations)))
 }
 
 /// The answer of a probe.

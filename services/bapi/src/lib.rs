@@ -4,6 +4,7 @@ mod admin;
 mod api_keys;
 mod audit_log;
 mod codes;
+mod configuration;
 mod emails;
 mod events;
 mod identifier_lists;
@@ -36,6 +37,7 @@ pub fn routes(app: &mut ServiceConfig) {
         .configure(api_keys::routes)
         .configure(admin::routes)
         .configure(instance::routes)
+        .configure(configuration::routes)
         .configure(identifier_lists::routes)
         .configure(redirect_urls::routes)
         .configure(message_templates::routes)

@@ -100,6 +100,7 @@ pub(crate) fn status(kind: Kind, surface: Surface) -> StatusCode {
         Kind::Taken | Kind::NotLive => by_surface(StatusCode::UNPROCESSABLE_ENTITY),
         Kind::Gone => StatusCode::GONE,
         Kind::Conflict => StatusCode::CONFLICT,
+        Kind::Outdated => StatusCode::PRECONDITION_FAILED,
         Kind::TooLarge => StatusCode::PAYLOAD_TOO_LARGE,
         Kind::UnsupportedType => StatusCode::UNSUPPORTED_MEDIA_TYPE,
         Kind::TooMany => StatusCode::TOO_MANY_REQUESTS,

@@ -7,13 +7,14 @@ use utoipa::openapi::{ContentBuilder, Ref, RefOr, Response, ResponseBuilder};
 /// The errors that any operation may answer with.
 pub struct ApiErrors;
 
-const ALL: [(&str, &str); 12] = [
+const ALL: [(&str, &str); 13] = [
     ("400", "The body cannot be read."),
     ("401", "No valid credential."),
     ("403", "The caller may not do this."),
     ("404", "It does not exist, or not for this caller."),
     ("405", "The path exists, the method does not."),
     ("409", "It conflicts with the state or with another request."),
+    ("412", "`If-Match` names another version than the one that stands."),
     ("413", "The body is too large."),
     ("415", "The content type is not read."),
     ("422", "Well-formed, but not acceptable; every problem has an entry."),

@@ -67,6 +67,7 @@ fn a_meaning_has_the_status_of_its_surface() {
         (Kind::NotLive, 422, 409),
         (Kind::Gone, 410, 410),
         (Kind::Conflict, 409, 409),
+        (Kind::Outdated, 412, 412),
         (Kind::TooLarge, 413, 413),
         (Kind::UnsupportedType, 415, 415),
         (Kind::TooMany, 429, 429),
