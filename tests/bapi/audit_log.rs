@@ -187,8 +187,10 @@ both! {
 
     async fn a_key_that_is_dead_is_told_to_its_environment(app: TestApp) {
         let cx = domain::Context::operator(app.env.id, app.now());
-        let (key, secret) = engine::api_keys::create(&app.engine, &cx, "old".to_owned(), None).await.expect("a key is made");
-        engine::api_keys::revoke(&app.engine, &cx, key.id).await.expect("it is revoked");
+        let wanted = engine::api_keys::NewKey::unrestricted("old");
+        let made = engine::api_keys::create(&app.engine, &cx, None, wanted).await.expect("a key is made");
+        engine::api_keys::revoke(&app.engine, &cx, None, made.key.id).await.expect("it is revoked");
+        let (key, secret) = (made.key, made.secret);
         let thief = app.bapi_stranger().with_authorization(&format!("Bearer {}", secret.expose()));
 
         thief.get("/v1/users").await.is_refused(401, "authentication_invalid");

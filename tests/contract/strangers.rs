@@ -5,7 +5,7 @@ use domain::Surface;
 use testkit::{Caller, TestApp, both, document};
 
 /// What anybody may ask.
-const PUBLIC: [(&str, &str); 10] = [
+const PUBLIC: [(&str, &str); 11] = [
     ("get", "/v1/images/{image}"),
     ("get", "/.well-known/jwks.json"),
     ("get", "/.well-known/jwt-template-jwks/{name}.json"),

@@ -6,7 +6,7 @@ use super::pages::guides;
 use josekit::jwk::JwkSet;
 use josekit::jws::ES256;
 use josekit::jwt::{self, JwtPayload, JwtPayloadValidator};
-use serde_json::{Value, json};
+use serde_json::Value;
 use std::path::Path;
 use testkit::EngineKind;
 

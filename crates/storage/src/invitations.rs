@@ -216,15 +216,16 @@ pub async fn stamp_expired_of(tx: &mut Tx<'_>, env: EnvironmentId, canonical: &s
 
 /// Writes down which invitations are past their time, at most `max`, the oldest first, and says how many.
 pub async fn stamp_expired(tx: &mut Tx<'_>, env: EnvironmentId, now: Timestamp, max: i64) -> Result<usize> {
-    // The outer test again: one that was accepted since the inner one looked stays so.
+    // The outer test again: one that was accepted since the inner one looked stays so. The parameters are numbered in the
+    // order of their first use, as SQLite counts them.
     Ok(diesel::sql_query(
-        "UPDATE invitations SET status = 'expired', updated_at = $2 \
-         WHERE environment_id = $1 AND status = 'pending' AND id IN ( \
-             SELECT id FROM invitations WHERE environment_id = $1 AND status = 'pending' AND expires_at <= $2 \
+        "UPDATE invitations SET status = 'expired', updated_at = $1 \
+         WHERE environment_id = $2 AND status = 'pending' AND id IN ( \
+             SELECT id FROM invitations WHERE environment_id = $2 AND status = 'pending' AND expires_at <= $1 \
              ORDER BY expires_at LIMIT $3)",
     )
-    .bind::<Text, _>(env.to_string())
     .bind::<BigInt, _>(now.millis())
+    .bind::<Text, _>(env.to_string())
     .bind::<BigInt, _>(max)
     .execute(&mut **tx)
     .await?)
