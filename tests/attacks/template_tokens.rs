@@ -68,7 +68,7 @@ both! {
         for operation in document(Surface::Bapi).operations() {
             let method = Method::from_bytes(operation.method.to_ascii_uppercase().as_bytes()).expect("a method");
             let thief = app.bapi_stranger().with_authorization(&format!("Bearer {token}"));
-            let reply = thief.call(method, operation.template.replace('{', "").replace('}', "")).await;
+            let reply = thief.call(method, operation.template.replace(['{', '}'], "")).await;
             assert_eq!(reply.status(), 401, "{} {}", operation.method, operation.template);
         }
     }
@@ -273,7 +273,7 @@ both! {
 both! {
     on |engine| testkit::Setup::on(engine).kind(EnvironmentKind::Production);
 
-    async fn a_key_mints_half_a_minutes_worth_for_each_person(app: TestApp) {
+    async fn a_key_mints_thirty_tokens_a_minute_for_each_person(app: TestApp) {
         let (alice, bob) = (app.user("alice").created().await, app.user("bob").created().await);
         template(&app, json!({ "name": "own", "claims": {}, "signing_algorithm": "ES256" })).await;
         let mint = |user: &str| app.bapi().post_empty(format!("/v1/users/{user}/jwt-templates/own/tokens"));

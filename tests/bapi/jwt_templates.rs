@@ -267,11 +267,13 @@ both! {
         let alice = app.user("alice").created().await;
         let rsa = RsaKeyPair::generate(2048).expect("a key");
         let ec = EcKeyPair::generate(EcCurve::P256).expect("a key");
+        let mut last = String::new();
         for (name, algorithm, key) in [
             ("rsa", "RS256", pem(rsa.to_pem_private_key())), ("pkcs1", "RS256", pem(rsa.to_traditional_pem_private_key())),
             ("ec", "ES256", pem(ec.to_pem_private_key())),
         ] {
             let made = created(&app, json!({ "name": name, "claims": {}, "signing_algorithm": algorithm, "custom_signing_key": key })).await;
+            last = made.str("/id");
             let token = minted(&app, &alice.id, name).await.has_status(200).str("/jwt");
             let keys = app.anyone().get(format!("/.well-known/jwt-template-jwks/{name}.json")).await;
             let (header, _) = verified(&token, keys.has_status(200).json());
@@ -284,15 +286,14 @@ both! {
         }
         // Another key has another name.
         let first = app.anyone().get("/.well-known/jwt-template-jwks/ec.json").await;
-        let id = app.bapi().get(PATH).await.str("/data/0/id");
         let next = pem(EcKeyPair::generate(EcCurve::P256).expect("a key").to_pem_private_key());
-        app.bapi().patch(format!("{PATH}/{id}"), json!({ "custom_signing_key": next })).await.has_status(200);
+        app.bapi().patch(format!("{PATH}/{last}"), json!({ "custom_signing_key": next })).await.has_status(200);
         let second = app.anyone().get("/.well-known/jwt-template-jwks/ec.json").await;
         assert_ne!(first.str("/keys/0/kid"), second.str("/keys/0/kid"));
         let tag = second.header("etag").expect("a tag").to_owned();
         app.anyone().get("/.well-known/jwt-template-jwks/ec.json").header("if-none-match", tag).await.has_status(304);
         // Without a key of its own there is nothing to publish.
-        app.bapi().patch(format!("{PATH}/{id}"), json!({ "custom_signing_key": null })).await.has_status(200);
+        app.bapi().patch(format!("{PATH}/{last}"), json!({ "custom_signing_key": null })).await.has_status(200);
         for name in ["ec", "nothing", "Ec", "a%20b"] {
             let path = format!("/.well-known/jwt-template-jwks/{name}.json");
             app.anyone().get(path).await.is_refused(404, "jwt_template_not_found");

@@ -32,7 +32,7 @@ both! {
         assert_eq!((&claims["session"], &claims["actor"]), (&json!(alice.session), &json!("")));
         assert!(claims.get("azp").is_none() && claims.get("sid").is_none());
         let path = format!("/v1/client/sessions/{}/tokens", alice.session);
-        for name in ["nothing", "Hasura", "a.b", "a%2Fb"] {
+        for name in ["nothing", "Hasura", "a.b"] {
             alice.post_empty(format!("{path}/{name}")).await.is_refused(404, "jwt_template_not_found");
         }
         app.anyone().post_empty(format!("{path}/hasura")).await.is_refused(401, "client_not_found");

@@ -51,7 +51,7 @@ both! {
     async fn a_language_that_is_not_offered_is_not_found(app: TestApp) {
         app.anyone().get("/v1/localization/de-DE").await.is_refused(404, "unsupported_locale");
         app.anyone().get("/v1/localization/tlh").await.is_refused(404, "unsupported_locale");
-        for bad in ["english", "en_US", "e", "%2e%2e"] {
+        for bad in ["english", "en_US", "e", "%00"] {
             app.anyone().get(format!("/v1/localization/{bad}")).await.is_refused(404, "invalid_locale_code");
         }
     }

@@ -164,16 +164,18 @@ impl Appearance {
         // Told in bulk before anything is merged: what is wrong is merged again without it, one turn each.
         let mut change = change;
         let known = ["variables", "elements", "layout"];
-        change.retain(|key, _| {
-            let is_known = known.contains(&key.as_str());
-            if !is_known && problems.len() < PROBLEMS_MAX {
-                problems.push(Problem::of_param(
-                    Kind::Invalid,
-                    code::PARAM_UNKNOWN,
-                    key.chars().take(128).collect::<String>(),
-                ));
+        change.retain(|key, group| {
+            let code = match known.contains(&key.as_str()) {
+                false => code::PARAM_UNKNOWN,
+                // A list would be read as the values of a group in their order.
+                true if !group.is_object() && !group.is_null() => code::PARAM_FORMAT_INVALID,
+                true => return true,
+            };
+            if problems.len() < PROBLEMS_MAX {
+                let shown: String = key.chars().take(128).collect();
+                problems.push(Problem::of_param(Kind::Invalid, code, shown));
             }
-            is_known
+            false
         });
         let too_many = change.values().any(|group| group.as_object().is_some_and(|group| group.len() > ELEMENTS_MAX));
         if too_many {
@@ -346,6 +348,8 @@ mod tests {
             ("variables.fontSize", format),
         ];
         assert_eq!(told, expected.map(|(param, code)| (param.to_owned(), code)));
+        let list = change(&Appearance::default(), json!({ "variables": ["red"] }));
+        assert_eq!(list.unwrap_err(), [("variables".to_owned(), format)]);
         let many: Map<String, Value> = (0..201).map(|i| (format!("e{i}"), json!("x"))).collect();
         assert_eq!(
             change(&Appearance::default(), json!({ "elements": many })).unwrap_err(),

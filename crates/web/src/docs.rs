@@ -90,7 +90,7 @@ fn complete(operation: &mut Operation, path: &str) {
 }
 
 fn parameter_names(path: &str) -> impl Iterator<Item = &str> {
-    path.split('/').filter_map(|segment| segment.strip_prefix('{')?.strip_suffix('}'))
+    path.split('/').filter_map(|segment| Some(segment.strip_prefix('{')?.split_once('}')?.0))
 }
 
 fn path_parameter(name: &str) -> Parameter {

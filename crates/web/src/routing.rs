@@ -159,7 +159,8 @@ pub(crate) struct Route {
 #[derive(Debug)]
 enum Segment {
     Fixed(String),
-    Any,
+    /// A parameter, and what has to follow it, such as `.json`.
+    Any(String),
 }
 
 impl Route {
@@ -167,7 +168,7 @@ impl Route {
         let mut wanted = path.split('/');
         let all = self.segments.iter().all(|segment| match (segment, wanted.next()) {
             (Segment::Fixed(fixed), Some(text)) => fixed == text,
-            (Segment::Any, Some(text)) => !text.is_empty(),
+            (Segment::Any(ending), Some(text)) => text.len() > ending.len() && text.ends_with(ending.as_str()),
             (_, None) => false,
         });
         all && wanted.next().is_none()
@@ -183,8 +184,9 @@ pub(crate) struct Routes {
 
 impl Routes {
     fn add(&mut self, pattern: String, method: Method, operation: Operation) -> Rc<Route> {
-        let segment = |text: &str| {
-            if text.starts_with('{') { Segment::Any } else { Segment::Fixed(text.to_owned()) }
+        let segment = |text: &str| match text.strip_prefix('{').and_then(|rest| rest.split_once('}')) {
+            Some((_, ending)) => Segment::Any(ending.to_owned()),
+            None => Segment::Fixed(text.to_owned()),
         };
         let groups = self.groups.len();
         let group = self.groups.entry(actions::group(&pattern).to_owned()).or_default();
@@ -237,6 +239,7 @@ mod tests {
             (Method::POST, "/v1/users/{user_id}/ban"),
             (Method::GET, "/v1/me"),
             (Method::GET, "/.well-known/jwks.json"),
+            (Method::GET, "/.well-known/of/{name}.json"),
         ] {
             let group = actions::group(pattern).to_owned();
             routes.add(pattern.to_owned(), method, Operation { id: String::new(), group, reads: false });
@@ -263,6 +266,10 @@ mod tests {
         assert_eq!(pattern(Method::GET, "/v1/users/user_1"), Some("/v1/users/{user_id}"));
         assert_eq!(pattern(Method::GET, "/v1/me"), Some("/v1/me"));
         assert_eq!(pattern(Method::GET, "/.well-known/jwks.json"), Some("/.well-known/jwks.json"));
+        assert_eq!(pattern(Method::GET, "/.well-known/of/a.json"), Some("/.well-known/of/{name}.json"));
+        for other in ["/.well-known/of/a", "/.well-known/of/.json", "/.well-known/of/a.json/"] {
+            assert_eq!(pattern(Method::GET, other), None, "{other}");
+        }
         assert_eq!(pattern(Method::DELETE, "/v1/me"), None);
         for encoded in ["/v1/%6De", "/v1/me%2F", "/v1/ME", "/v1/me;x", "/v1/./me", "/me"] {
             assert_eq!(pattern(Method::GET, encoded), None, "{encoded}");

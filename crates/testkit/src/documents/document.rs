@@ -113,10 +113,16 @@ fn fits(template: &str, path: &str) -> bool {
     loop {
         match (wanted.next(), found.next()) {
             (None, None) => return true,
-            (Some(w), Some(f)) if w == f || (w.starts_with('{') && w.ends_with('}') && !f.is_empty()) => {}
+            (Some(w), Some(f)) if w == f || is_parameter(w, f) => {}
             _ => return false,
         }
     }
+}
+
+/// Whether a segment stands for a parameter, which something may follow: `{name}.json`.
+fn is_parameter(wanted: &str, found: &str) -> bool {
+    let ending = wanted.strip_prefix('{').and_then(|rest| rest.split_once('}'));
+    ending.is_some_and(|(_, ending)| found.len() > ending.len() && found.ends_with(ending))
 }
 
 impl<'a> Operation<'a> {
@@ -132,7 +138,7 @@ impl<'a> Operation<'a> {
 
     /// The names of the path's parameters, in order.
     pub fn parameters(&self) -> Vec<&'a str> {
-        let names = self.template.split('/').filter_map(|s| s.strip_prefix('{').and_then(|s| s.strip_suffix('}')));
+        let names = self.template.split('/').filter_map(|s| Some(s.strip_prefix('{')?.split_once('}')?.0));
         names.collect()
     }
 
