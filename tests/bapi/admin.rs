@@ -62,6 +62,21 @@ both! {
         }
     }
 
+    async fn operators_read_what_operators_did(app: TestApp) {
+        let Operators { caller, .. } = operators(&app).await;
+        let project = caller.post("/v1/admin/projects", json!({ "name": "Blog" })).await.has_status(201).str("/id");
+        app.bapi().get("/v1/admin/projects").await.has_status(404);
+        app.run_jobs().await;
+
+        let log = caller.get("/v1/admin/audit-log?type=project.*").await;
+
+        log.is(200, json!({ "data": [{ "type": "project.created", "outcome": "success", "subject": { "id": project } }] }));
+        app.run_jobs().await;
+        let looked = caller.get("/v1/admin/audit-log?type=operator.*").await;
+        looked.is(200, json!({ "data": [{ "type": "operator.read", "actor": { "type": "api_key" } }] }));
+        app.bapi().get("/v1/admin/audit-log").await.has_status(404);
+    }
+
     async fn an_environment_is_made_with_its_first_key(app: TestApp) {
         let Operators { env: own, caller } = operators(&app).await;
         let before = events(&app, &own, 0).await.len();

@@ -12,16 +12,19 @@ pub use keys::{create_key, keys_of, revoke_key, rotate_signing_keys};
 pub use projects::{create_project, delete_project, list_projects, project, rename_project};
 
 use crate::api_keys::ApiKeyError;
+use crate::audit;
 use crate::bootstrap::BootstrapError;
 use crate::refusals::stored;
 use crate::signing::SigningError;
 use crate::tenancy::{self, Tenant};
-use crate::{Engine, StorageError, events};
+use crate::{AuditFilter, Engine, StorageError, events};
 use domain::event::{Event, EventType};
+use domain::page::{Page, PageRequest};
 use domain::{Context, EnvironmentId, Kind, Problem, Refusal, Surface, Verdict, code};
 use serde_json::json;
 use std::sync::Arc;
 use storage::Tx;
+use storage::audit::Chained;
 
 /// Why an operator is not served.
 #[derive(Debug, thiserror::Error)]
@@ -111,6 +114,17 @@ fn at(cx: &Context, env: EnvironmentId) -> Context {
 /// An environment that is there.
 async fn tenant(engine: &Engine, id: EnvironmentId) -> Result<Arc<Tenant>, OperatorError> {
     tenancy::there(engine, id).await?.ok_or(OperatorError::NoEnvironment)
+}
+
+/// What was done and refused in the operators' own environment, newest first; that it was looked at is the next entry.
+pub async fn audit_log(
+    engine: &Engine,
+    cx: &Context,
+    filter: AuditFilter,
+    request: PageRequest<()>,
+) -> Result<Page<Chained>, OperatorError> {
+    looked(engine, cx, "audit_log", None).await?;
+    Ok(audit::list(engine, cx, filter, request).await?)
 }
 
 /// Logs that an operator looked at something: at one of a kind, or at all of them.

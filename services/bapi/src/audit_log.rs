@@ -5,17 +5,17 @@ use actix_web::web::{Data, Json};
 use api::{AuditEntry, Page};
 use domain::audit::{self, Outcome};
 use domain::{AuditEntryId, Timestamp};
-use engine::{AuditFilter, Engine};
+use engine::{AuditFilter, Engine, operators};
 use std::net::IpAddr;
 use utoipa::IntoParams;
 use web::ServiceConfig;
-use web::{ApiError, ApiErrors, FromQuery, Id, OrFault, PageParams, Paging, Params, Query, SecretKey};
+use web::{ApiError, ApiErrors, FromQuery, Id, Operator, OrFault, PageParams, Paging, Params, Query, SecretKey};
 
 /// The longest text that may be an id.
 const ID_MAX: usize = 128;
 
 pub(crate) fn routes(app: &mut ServiceConfig) {
-    app.service(list_audit_log).service(get_audit_entry);
+    app.service(list_audit_log).service(get_audit_entry).service(list_operators_audit_log);
 }
 
 /// Which entries are meant: AND across the filters.
@@ -111,4 +111,18 @@ async fn get_audit_entry(
 ) -> Result<Json<AuditEntry>, ApiError> {
     let (record, hash) = engine::audit::find(&engine, &caller.cx, id).await?;
     Ok(Json(AuditEntry::new(record, hash)))
+}
+
+/// Lists what operators did and what they were refused, newest first.
+#[utoipa::path(params(PageParams, AuditQuery), responses((status = 200, body = Page<AuditEntry>), ApiErrors))]
+#[get("/v1/admin/audit-log")]
+async fn list_operators_audit_log(
+    caller: Operator,
+    engine: Data<Engine>,
+    Query(Asked { filter, paging }): Query<Asked>,
+) -> Result<Json<Page<AuditEntry>>, ApiError> {
+    let request = paging.open(&engine, &caller.env).await?;
+    let found = operators::audit_log(&engine, &caller.cx, filter, request).await?;
+    let bodies = found.map(|(record, hash)| AuditEntry::new(record, hash));
+    Ok(Json(paging.answer(&engine, &caller.env, bodies).await?))
 }
