@@ -78,6 +78,37 @@ both! {
         assert_eq!(app.events().await.iter().filter(|name| *name == "invitation.accepted").count(), 1);
     }
 
+    async fn one_invitation_carried_from_a_sign_up_signs_somebody_in_once(app: TestApp) {
+        let alice = app.user("alice").created().await;
+        let (mailed, _) = tickets(&app, &alice.email).await;
+        let mut browsers = Vec::new();
+        for _ in 0..50 {
+            let browser = app.anyone();
+            sign_up(&browser, &mailed).await.is(200, json!({ "response": { "status": "transferable" } }));
+            browsers.push(browser);
+        }
+
+        let replies = race(50, |i| browsers[i].post("/v1/client/sign-ins", json!({ "transfer": true })).into_future()).await;
+
+        assert_eq!(completed(&replies), 1);
+        app.bapi().get("/v1/sessions").await.is(200, json!({ "total_count": 1 }));
+        assert_eq!(app.events().await.iter().filter(|name| *name == "invitation.accepted").count(), 1);
+    }
+
+    async fn an_invitation_that_is_taken_back_is_carried_nowhere(app: TestApp) {
+        let alice = app.user("alice").created().await;
+        let made = invite(&app, json!({ "email_address": alice.email, "ignore_existing": true })).await;
+        let mailed = ticket(&last_link(&app, &alice.email).await);
+        let browser = app.anyone();
+        sign_up(&browser, &mailed).await.is(200, json!({ "response": { "status": "transferable" } }));
+        app.bapi().post_empty(format!("/v1/invitations/{}/revoke", made.str("/id"))).await.has_status(200);
+
+        let carried = browser.post("/v1/client/sign-ins", json!({ "transfer": true })).await;
+
+        carried.is_refused(422, "ticket_invalid");
+        app.bapi().get("/v1/sessions").await.is(200, json!({ "total_count": 0 }));
+    }
+
     async fn an_invitation_that_is_taken_back_while_it_is_followed_is_one_or_the_other(app: TestApp) {
         for round in 0..8 {
             let email = format!("ann{round}@example.com");

@@ -1,5 +1,6 @@
 //! A key opens what it was made for: its kind, its environment, its time, and only where keys belong.
 
+use super::status_of;
 use crate::bapi::api_keys::{restricted, with};
 use crypto::{TokenHash, secret_key};
 use domain::action::Actions;
@@ -8,7 +9,7 @@ use domain::key::{ApiKey, ApiKeyKind};
 use domain::{ApiKeyId, Context, NewId};
 use serde_json::json;
 use std::time::Duration;
-use testkit::{TestApp, TestEnvironment, both};
+use testkit::{Method, TestApp, TestEnvironment, both};
 
 /// Puts a key into the database as a flaw elsewhere might: of any kind, for any environment.
 async fn planted(
@@ -230,6 +231,43 @@ both! {
         there(&rotated).await.has_status(200);
         app.bapi().post_empty(format!("/v1/api-keys/{id}/revoke")).await.has_status(200);
         there(&rotated).await.is_refused(401, "authentication_invalid");
+    }
+
+    async fn a_secret_that_is_rotated_away_while_a_body_comes_does_nothing_more(app: TestApp) {
+        let made = app.bapi().post("/v1/api-keys", json!({ "name": "Leaked" })).await;
+        let (id, secret) = (made.str("/id"), made.str("/secret"));
+        let thief = app.bapi_stranger().with_authorization(&format!("Bearer {secret}"));
+        let rotate = format!("/v1/api-keys/{id}/rotate");
+        let user = app.user("alice").created().await.id;
+        let before = app.bapi().get(format!("/v1/users/{user}")).await.at("/first_name").clone();
+        let mut held = Vec::new();
+        for (method, path, body) in [
+            (Method::POST, "/v1/api-keys".to_owned(), json!({ "name": "For later" })),
+            (Method::POST, rotate.clone(), json!({})),
+            (Method::PATCH, format!("/v1/users/{user}"), json!({ "first_name": "Mallory" })),
+        ] {
+            held.push(thief.holds(method, &path, body).await);
+        }
+        // The heads are read by now: these came after them.
+        for _ in 0..8 {
+            thief.get("/v1/_ping").await.has_status(200);
+        }
+
+        let rotated = app.bapi().post(&rotate, json!({})).await.has_status(200).str("/secret");
+
+        for request in held {
+            let answer = request.finish().await;
+            assert_eq!(status_of(&answer), 401, "{answer}");
+        }
+        app.bapi().get("/v1/api-keys").await.is(200, json!({ "total_count": 2 }));
+        app.bapi_stranger().with_authorization(&format!("Bearer {rotated}")).get("/v1/_ping").await.has_status(200);
+        app.bapi().get(format!("/v1/users/{user}")).await.is(200, json!({ "first_name": before }));
+    }
+
+    async fn a_key_that_may_do_little_can_ask_whether_it_works(app: TestApp) {
+        let (_, reader) = restricted(&app, json!(["users:read"])).await;
+        reader.get("/v1/_ping").await.has_status(200);
+        reader.get("/v1/sessions").await.is_refused(403, "forbidden");
     }
 
     async fn keys_of_another_environment_do_not_exist(app: TestApp) {

@@ -87,6 +87,43 @@ both! {
         assert!(by_subject(&hook)[&stuck].len() >= 2);
     }
 
+    async fn a_replay_that_is_asked_for_twice_leaves_nothing_behind(app: TestApp) {
+        let hook = Hook::new(&app, &["user.*"]).await;
+        change(&app, "alice", 1).await;
+        app.run_jobs().await;
+        let user = app.user("alice").created().await.id;
+        let of_alice = async || -> Vec<_> {
+            let logged = app.logged_events(&app.env).await;
+            logged.into_iter().filter(|event| event.subject_type == "user" && event.subject_id == user).collect()
+        };
+        let first = of_alice().await[0].id.to_string();
+        let replay = async || {
+            let asked = json!({ "since": first, "until": first });
+            app.bapi().post(format!("{}/replay", hook.path()), asked).await.has_status(202);
+        };
+        change(&app, "alice", 2).await;
+        app.order_events().await;
+        hook.answers(500);
+
+        // A newer event is on its way, the older one is asked for, the newer fails, the older is asked for again.
+        let under_way = delivery::lease(&app.engine, "first", 10).await.expect("it leases").remove(0);
+        replay().await;
+        delivery::attempt(&app.engine, under_way).await.expect("it reports");
+        replay().await;
+        hook.answers(200);
+        change(&app, "alice", 3).await;
+        for _ in 0..4 {
+            app.advance(hours(1));
+            app.run_jobs().await;
+        }
+
+        let arrived: Vec<String> = hook.events().iter().map(|event| event["id"].as_str().expect("an id").to_owned()).collect();
+        let all: Vec<String> = of_alice().await.iter().map(|event| event.id.to_string()).collect();
+        let last = |id: &String| arrived.iter().rposition(|one| one == id);
+        assert!(all.iter().all(|id| last(id).is_some()), "each arrived: {all:?} {arrived:?}");
+        assert!(last(&all[2]) < last(all.last().expect("there are some")), "and the last one last: {all:?} {arrived:?}");
+    }
+
     async fn a_worker_that_dies_before_sending_is_taken_over(app: TestApp) {
         let hook = Hook::new(&app, &["user.created"]).await;
         app.user("alice").created().await;

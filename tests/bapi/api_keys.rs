@@ -94,7 +94,6 @@ both! {
             (reader.post("/v1/api-keys", json!({ "name": "x" })), "api-keys:write"),
             (reader.post("/v1/actor-tokens", json!({ "user_id": alice.id, "actor": { "sub": "x" } })), "actor-tokens:write"),
             (counter.get("/v1/users"), "users:read"),
-            (counter.get("/v1/_ping"), "_ping:read"),
         ] {
             let refused = refused.await;
             refused.is_refused(403, "forbidden");

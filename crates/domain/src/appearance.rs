@@ -249,20 +249,23 @@ fn hurts(value: &str) -> bool {
     if value.chars().count() > VALUE_MAX || value.chars().any(char::is_control) {
         return true;
     }
-    let plain = unescaped(value).to_lowercase();
-    let squeezed: String = plain.chars().filter(|c| !c.is_whitespace() && !matches!(c, '"' | '\'')).collect();
-    ["</", "<!--"].iter().any(|mark| plain.contains(mark) || value.contains(mark))
-        || ["url(javascript:", "url(vbscript:", "url(data:text/html", "expression(", "@import"]
-            .iter()
-            .any(|mark| squeezed.contains(mark))
+    // What looks like a comment is none within a string: both readings have to be harmless.
+    [true, false].into_iter().any(|comments| {
+        let plain = unescaped(value, comments).to_lowercase();
+        let squeezed: String = plain.chars().filter(|c| !c.is_whitespace() && !matches!(c, '"' | '\'')).collect();
+        ["</", "<!--"].iter().any(|mark| plain.contains(mark) || value.contains(mark))
+            || ["url(javascript:", "url(vbscript:", "url(data:text/html", "expression(", "@import"]
+                .iter()
+                .any(|mark| squeezed.contains(mark))
+    })
 }
 
-/// The text without its CSS escapes and comments (CSS Syntax section 4.3.7): what a browser reads.
-fn unescaped(value: &str) -> String {
+/// The text without its CSS escapes (CSS Syntax section 4.3.7), and without its comments if there are any.
+fn unescaped(value: &str, comments: bool) -> String {
     let mut text = String::with_capacity(value.len());
     let mut rest = value;
     while let Some(c) = rest.chars().next() {
-        if let Some(comment) = rest.strip_prefix("/*") {
+        if let Some(comment) = rest.strip_prefix("/*").filter(|_| comments) {
             rest = comment.split_once("*/").map_or("", |(_, after)| after);
             continue;
         }
@@ -364,6 +367,8 @@ mod tests {
             "</",
             "<!--",
             "url(javascript:alert(1))",
+            "\"/*\" url(javascript:alert(1)) \"*/\"",
+            "/* url(javascript:x)",
             "URL( \"JavaScript:alert(1)\" )",
             "url('java/**/script:x')",
             "url(\\6a avascript:x)",

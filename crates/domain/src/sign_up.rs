@@ -5,7 +5,7 @@ use crate::code::{self, Code};
 use crate::email::Email;
 use crate::id::{ChallengeId, ClientId, InvitationId, SessionId, SignUpId, UserId};
 use crate::phone::Phone;
-use crate::settings::{AttributeSetting, Settings};
+use crate::settings::{AttributeSetting, Settings, SignUpMode};
 use crate::strategy::Strategy;
 use crate::text::{Metadata, Username};
 use crate::time::{Timestamp, hours};
@@ -226,16 +226,19 @@ impl SignUp {
     }
 
     /// Supplied attributes that must still be proven. With enumeration protection an address always must, and so must
-    /// one that was invited: an invitation is for whoever reads its mailbox.
+    /// one that was invited: an invitation is for whoever reads its mailbox. Where sign-up is restricted, what opens the
+    /// door has to be one's own.
     pub fn unverified_fields(&self, settings: &Settings) -> Vec<&'static str> {
+        let restricted = settings.sign_up_mode() == SignUpMode::Restricted;
         let must = settings.attribute_settings.email_address.verify_at_sign_up
             || settings.attack_protection.enumeration_protection
-            || self.invitation_id.is_some();
+            || self.invitation_id.is_some()
+            || restricted;
         let mut fields = Vec::new();
         if self.email_address.is_some() && !self.email_verified && must {
             fields.push("email_address");
         }
-        let number_must = settings.attribute_settings.phone_number.verify_at_sign_up;
+        let number_must = settings.attribute_settings.phone_number.verify_at_sign_up || restricted;
         if self.phone_number.is_some() && !self.phone_verified && number_must {
             fields.push("phone_number");
         }

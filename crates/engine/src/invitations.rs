@@ -164,7 +164,8 @@ async fn make(
     let mut order: Vec<usize> = (0..made.len()).collect();
     order.sort_unstable_by(|a, b| made[*a].invitation.canonical.cmp(&made[*b].invitation.canonical));
     for index in order {
-        let (invitation, notified) = (&made[index].invitation, made[index].mails);
+        let invitation = &made[index].invitation;
+        let notified = made[index].mails && made[index].carrier() == Carrier::Mail;
         let hashes = tickets::hashes(tenant, invitation, notified);
         match storage::invitations::insert(tx, cx.env, invitation, &hashes).await {
             Err(error) if storage::invitations::is_pending(&error) => {
@@ -174,13 +175,15 @@ async fn make(
         }
     }
     let mut bodies = Vec::with_capacity(made.len());
-    for Ready { invitation, holder, mails, is_test } in made {
+    for ready in made {
+        let carrier = ready.carrier();
+        let Ready { invitation, holder, mails, is_test } = ready;
         let cx = &Context { was_test: is_test, ..cx.clone() };
         tell(tx, cx, &tenant.env, EventType::InvitationCreated, &invitation).await?;
         if mails {
             // To the owner as stored: another spelling of it may be another mailbox.
             let to = holder.as_ref().map_or(To::Email(&invitation.email), To::Address);
-            mail::enqueue(tx, cx, tenant, letter(tenant, &invitation), to).await?;
+            mail::enqueue(tx, cx, tenant, letter(tenant, &invitation, carrier), to).await?;
         }
         bodies.push(shown(tenant, &invitation, cx));
     }
@@ -193,6 +196,16 @@ struct Ready {
     holder: Option<EmailAddress>,
     mails: bool,
     is_test: bool,
+}
+
+impl Ready {
+    /// What a mail carries. To another spelling than the invited one it proves nothing of that: it asks for a code.
+    fn carrier(&self) -> Carrier {
+        match &self.holder {
+            Some(holder) if holder.email != self.invitation.email => Carrier::Link,
+            _ => Carrier::Mail,
+        }
+    }
 }
 
 async fn one(
@@ -239,9 +252,9 @@ async fn one(
     Ok(Ok(Ready { invitation, holder, mails: new.notify && !is_test, is_test }))
 }
 
-fn letter(tenant: &Tenant, invitation: &Invitation) -> Letter {
+fn letter(tenant: &Tenant, invitation: &Invitation, carrier: Carrier) -> Letter {
     Letter::Invitation(Invite {
-        action_url: tickets::link(tenant, invitation, Carrier::Mail),
+        action_url: tickets::link(tenant, invitation, carrier),
         inviter: None,
         organization: None,
         role: None,

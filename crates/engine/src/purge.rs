@@ -22,8 +22,19 @@ pub(crate) async fn deleted(engine: &Engine, now: Timestamp) -> Result<(), Error
     let due = storage::operator::deleted(&mut *engine.read().await?, now - WAIT).await?;
     let mut left = BATCHES;
     for env in due {
-        if !clear(engine, env, &mut left).await? {
-            break;
+        match clear(engine, env, &mut left).await {
+            Ok(true) => {}
+            Ok(false) => break,
+            Err(error @ (Error::Unavailable(_) | Error::Closed)) => return Err(error),
+            // The others have their turn, and the rest of the upkeep has its own.
+            Err(error) => {
+                metrics::counter!("worker_faults_total", "round" => "purge").increment(1);
+                tracing::error!(
+                    environment.id = %env,
+                    error = &error as &dyn std::error::Error,
+                    "a deleted environment is not cleared"
+                );
+            }
         }
     }
     Ok(())

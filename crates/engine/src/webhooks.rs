@@ -257,7 +257,8 @@ pub async fn deliveries(
 ) -> Result<Page<WebhookDelivery>, StorageError> {
     let (env, counted) = (cx.env, filter.clone());
     let total = engine.scan(async move |conn| storage::webhook_deliveries::count(conn, env, &counted).await).await?;
-    let mut page = storage::webhook_deliveries::page(&mut *engine.read().await?, env, &filter, &request).await?;
+    let mut page =
+        engine.scan(async move |conn| storage::webhook_deliveries::page(conn, env, &filter, &request).await).await?;
     page.total = total;
     Ok(page)
 }
@@ -277,7 +278,19 @@ pub async fn fan_out(engine: &Engine) -> Result<usize, StorageError> {
     let waiting = storage::webhooks::with_unseen(&mut *engine.read().await?).await?;
     let mut seen = 0;
     for env in waiting {
-        seen += engine.db().write(async move |tx: &mut Tx<'_>| storage::webhooks::fan_out(tx, env, now).await).await?;
+        match engine.db().write(async move |tx: &mut Tx<'_>| storage::webhooks::fan_out(tx, env, now).await).await {
+            Ok(handed) => seen += handed,
+            Err(error @ (StorageError::Unavailable(_) | StorageError::Closed)) => return Err(error),
+            // The other environments wait for nothing of this one.
+            Err(error) => {
+                metrics::counter!("worker_faults_total", "round" => "fan_out").increment(1);
+                tracing::error!(
+                    environment.id = %env,
+                    error = &error as &dyn std::error::Error,
+                    "the events of an environment are not handed to its webhooks"
+                );
+            }
+        }
     }
     if seen > 0 {
         engine.shared().wake.notify_one();

@@ -191,8 +191,9 @@ pub async fn take(tx: &mut Tx<'_>, env: EnvironmentId, id: InvitationId, user: U
 pub async fn forget_mailed(tx: &mut Tx<'_>, env: EnvironmentId, user: UserId) -> Result<()> {
     diesel::sql_query(
         "UPDATE invitations SET mail_hash = NULL WHERE environment_id = $1 AND status = 'pending' \
-         AND mail_hash IS NOT NULL AND canonical IN ( \
-             SELECT canonical FROM email_addresses WHERE environment_id = $1 AND user_id = $2)",
+         AND mail_hash IS NOT NULL AND EXISTS ( \
+             SELECT 1 FROM email_addresses AS held WHERE held.environment_id = $1 AND held.user_id = $2 \
+             AND (held.canonical = invitations.canonical OR held.email_address = invitations.email_address))",
     )
     .bind::<Text, _>(env.to_string())
     .bind::<Text, _>(user.to_string())

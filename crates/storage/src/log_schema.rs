@@ -159,6 +159,7 @@ diesel::table! {
         old_secret_until -> Nullable<BigInt>,
         failing_since -> Nullable<BigInt>,
         due_at -> BigInt,
+        served_at -> BigInt,
         created_at -> BigInt,
         updated_at -> BigInt,
     }

@@ -134,6 +134,13 @@ pub async fn enqueue(
             });
         }
         diesel::insert_into(rows::table).values(&fresh).on_conflict_do_nothing().execute(&mut **tx).await?;
+        // What waited already and goes first now is the head, although it was not inserted.
+        let heads: Vec<&str> = fresh.iter().filter(|row| row.head).map(|row| row.event_id.as_str()).collect();
+        let of = rows::environment_id.eq(env.to_string()).and(rows::endpoint_id.eq(endpoint.id.to_string()));
+        diesel::update(rows::table.filter(of.and(rows::event_id.eq_any(heads)).and(rows::head.eq(false))))
+            .set(rows::head.eq(true))
+            .execute(&mut **tx)
+            .await?;
     }
     refresh(tx, env, endpoint, now).await
 }

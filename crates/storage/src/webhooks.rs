@@ -211,17 +211,21 @@ pub(crate) async fn take_due(
 ) -> Result<Vec<(EnvironmentId, WebhookEndpoint)>> {
     let due: Vec<Row> = rows::table
         .filter(rows::due_at.le(now.millis()))
-        .order(rows::due_at)
+        .order((rows::served_at, rows::due_at))
         .limit(max)
         .select(Row::as_select())
         .locked_skipping()
         .load(&mut **tx)
         .await?;
-    due.into_iter()
-        .map(|row| {
-            Ok((read(&row.environment_id, "webhook_endpoints.environment_id")?, WebhookEndpoint::try_from(row)?))
-        })
-        .collect()
+    let mut taken = Vec::with_capacity(due.len());
+    for row in due {
+        diesel::update(rows::table.find((&row.environment_id, &row.id)))
+            .set(rows::served_at.eq(now.millis()))
+            .execute(&mut **tx)
+            .await?;
+        taken.push((read(&row.environment_id, "webhook_endpoints.environment_id")?, WebhookEndpoint::try_from(row)?));
+    }
+    Ok(taken)
 }
 
 #[derive(QueryableByName)]
@@ -421,13 +425,7 @@ async fn cursor(conn: &mut Conn, env: EnvironmentId) -> Result<i64> {
 /// The first position that may still have to be pushed to somebody: what the log must keep from. None when nobody
 /// listens and nothing waits.
 pub async fn oldest_undelivered(conn: &mut Conn, env: EnvironmentId) -> Result<Option<i64>> {
-    let queued: Option<i64> = webhook_queue::table
-        .filter(webhook_queue::environment_id.eq(env.to_string()).and(webhook_queue::sequence.gt(0)))
-        .order(webhook_queue::sequence)
-        .select(webhook_queue::sequence)
-        .first(conn)
-        .await
-        .optional()?;
+    // The cursor before the queue: what is handed over in between is seen in both, and not in neither.
     let listening: Option<String> = rows::table
         .filter(rows::environment_id.eq(env.to_string()).and(rows::enabled.eq(true)))
         .select(rows::id)
@@ -438,5 +436,12 @@ pub async fn oldest_undelivered(conn: &mut Conn, env: EnvironmentId) -> Result<O
         Some(_) => Some(cursor(conn, env).await? + 1),
         None => None,
     };
+    let queued: Option<i64> = webhook_queue::table
+        .filter(webhook_queue::environment_id.eq(env.to_string()).and(webhook_queue::sequence.gt(0)))
+        .order(webhook_queue::sequence)
+        .select(webhook_queue::sequence)
+        .first(conn)
+        .await
+        .optional()?;
     Ok(queued.into_iter().chain(unseen).min())
 }

@@ -205,6 +205,7 @@ pub(crate) async fn secret_key(asked: &Asked) -> Result<SecretKey, ApiError> {
     let found = engine::api_keys::authenticate(&asked.engine, secret.expose(), asked.state.now).await;
     if let Err(KeyError::Dead { key, env }) = &found
         && let Ok(env) = engine::tenancy::environment(&asked.engine, *env).await
+        && limits::may_note(asked, &env, *key)
     {
         // Whoever still holds it is told nothing; the environment's audit log is.
         asked.state.env.replace(Some(env));
@@ -223,6 +224,16 @@ pub(crate) async fn secret_key(asked: &Asked) -> Result<SecretKey, ApiError> {
     let cx = asked.context(&env, Actor::ApiKey(key.id));
     actions::admit(&route.operation, &key.actions)?;
     Ok(SecretKey { cx: Context { reason: reason(asked)?, ..cx }, env, key: key.id })
+}
+
+/// Looks again when the body is there, which may have taken half a minute: whoever was revoked or rotated away
+/// meanwhile does nothing more, and hears no answer that was kept for somebody else.
+pub(crate) async fn still_opens(asked: &Asked, key: ApiKeyId) -> Result<(), ApiError> {
+    let stranger = || ApiError::refuse(Kind::Unauthenticated, code::AUTHENTICATION_INVALID);
+    let Bearer::Token(secret) = Bearer::of(&asked.req) else { return Err(stranger()) };
+    let secret = crypto::Secret::new(secret);
+    let (found, _) = engine::api_keys::authenticate(&asked.engine, secret.expose(), asked.engine.now()).await?;
+    if found.id == key { Ok(()) } else { Err(stranger()) }
 }
 
 /// Why a backend writes, for the audit log; a read needs no reason, and one that is sent along is not looked at.

@@ -290,6 +290,13 @@ pub(crate) fn by_route(asked: &Asked, env: &Environment, key: ApiKeyId) -> Resul
     count(&limits, &asked.state, env, (name, allowance), &key)
 }
 
+/// Whether one more use of a dead key may be written down: what costs a transaction is not a stranger's for nothing. The
+/// answer says nothing of it.
+pub(crate) fn may_note(asked: &Asked, env: &Environment, key: ApiKeyId) -> bool {
+    let now = asked.state.now.seconds();
+    limits_of(&asked.req).is_ok_and(|limits| limits.take("api_keys.refused", routes::CHANGE, env, &key, now).is_ok())
+}
+
 /// Counts requests in the buckets that a handler names.
 pub struct Limiter {
     limits: Data<Limits>,

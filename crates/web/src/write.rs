@@ -1,7 +1,7 @@
 //! A write of a backend, in the order the contract gives: key, limit, body, idempotency, validation.
 
 use crate::body::{self, FromForm};
-use crate::callers::secret_key;
+use crate::callers::{secret_key, still_opens};
 use crate::error::ApiError;
 use crate::state::{Asked, caller};
 use actix_web::dev::Payload;
@@ -39,6 +39,7 @@ impl<T: FromForm + 'static> FromRequest for Write<T> {
         caller(req, async move |asked| {
             let caller = secret_key(asked).await?;
             let object = body::object(&asked.req, payload).await?;
+            still_opens(asked, caller.key).await?;
             let cx = claim(asked, caller.cx, &object).await?;
             Ok(Self { cx, env: caller.env, key: caller.key, body: body::parse(object)? })
         })

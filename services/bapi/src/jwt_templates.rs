@@ -15,8 +15,8 @@ use web::ServiceConfig;
 use web::form::read::{self, Reading, Seen};
 use web::path::Named;
 use web::{
-    ApiError, ApiErrors, Form, FromForm, FromQuery, Given, Id, NoContent, OrFault, PageParams, Paging, Params, Query,
-    SecretKey, Write,
+    ApiError, ApiErrors, Body, Form, FromForm, FromQuery, Given, Id, NoContent, OrFault, PageParams, Paging, Params,
+    Query, SecretKey, Write,
 };
 
 pub(crate) fn routes(app: &mut ServiceConfig) {
@@ -267,14 +267,15 @@ impl FromForm for JwtTemplatePreviewRequest {
 #[utoipa::path(request_body = JwtTemplatePreviewRequest, responses((status = 200, body = api::JwtTemplatePreview), ApiErrors))]
 #[post("/v1/jwt-templates/preview")]
 async fn preview_jwt_template(
-    Write { cx, body, .. }: Write<JwtTemplatePreviewRequest>,
+    caller: SecretKey,
     engine: Data<Engine>,
+    Body(body): Body<JwtTemplatePreviewRequest>,
 ) -> Result<Json<api::JwtTemplatePreview>, ApiError> {
     // An id of another form is nobody's.
     let user = body.user_id.map(|id| id.parse::<UserId>().map_err(|_| TemplateError::NoUser)).transpose()?;
     let JwtTemplatePreviewRequest { claims, lifetime, signing_algorithm, organization_id: organization, .. } = body;
     let asked = Preview { claims, lifetime, signing_algorithm, user, organization };
-    Ok(Json(jwt_templates::preview(&engine, &cx, asked).await?))
+    Ok(Json(jwt_templates::preview(&engine, &caller.cx, asked).await?))
 }
 
 /// What a token of a person is to say beside the template.
@@ -296,11 +297,12 @@ impl FromForm for UserTokenRequest {
 #[utoipa::path(request_body = UserTokenRequest, responses((status = 200, body = Token), ApiErrors), params(("name" = String, Path, pattern = "^[A-Za-z0-9_-]{1,64}$")))]
 #[post("/v1/users/{user_id}/jwt-templates/{name}/tokens")]
 async fn mint_user_jwt_template_token(
-    Write { cx, body, .. }: Write<UserTokenRequest>,
+    caller: SecretKey,
     engine: Data<Engine>,
     Id(user): Id<UserId>,
     Id(Named(name)): Id<Named>,
+    Body(body): Body<UserTokenRequest>,
 ) -> Result<Json<Token>, ApiError> {
-    let jwt = jwt_templates::mint_for_user(&engine, &cx, user, &name, body.organization_id).await?;
+    let jwt = jwt_templates::mint_for_user(&engine, &caller.cx, user, &name, body.organization_id).await?;
     Ok(Json(Token::new(jwt)))
 }

@@ -14,7 +14,7 @@ use utoipa::{IntoParams, ToSchema};
 use web::Nothing;
 use web::ServiceConfig;
 use web::form::read;
-use web::{ApiError, ApiErrors, Form, FromForm, FromQuery, Id, OrFault, Paging, Params, Query, SecretKey, Write};
+use web::{ApiError, ApiErrors, Body, Form, FromForm, FromQuery, Id, OrFault, Paging, Params, Query, SecretKey, Write};
 
 pub(crate) fn routes(app: &mut ServiceConfig) {
     app.service(list_sms_templates)
@@ -279,11 +279,12 @@ impl FromForm for EmailPreviewRequest {
 #[utoipa::path(request_body = EmailPreviewRequest, responses((status = 200, body = api::EmailPreview), ApiErrors))]
 #[post("/v1/email-templates/{slug}/preview")]
 async fn preview_email_template(
-    Write { cx, body, .. }: Write<EmailPreviewRequest>,
+    caller: SecretKey,
     engine: Data<Engine>,
     Id(slug): Id<EmailSlug>,
+    Body(body): Body<EmailPreviewRequest>,
 ) -> Result<Json<api::EmailPreview>, ApiError> {
     let EmailPreviewRequest { subject, body_html, body_text, variables } = body;
     let change = EmailChange { subject, body_html, body_text, ..EmailChange::default() };
-    Ok(Json(texts::preview(&engine, &cx, slug, change, variables).await?))
+    Ok(Json(texts::preview(&engine, &caller.cx, slug, change, variables).await?))
 }

@@ -16,7 +16,7 @@ pub(crate) fn routes(app: &mut ServiceConfig) {
 #[get("/.well-known/jwks.json")]
 async fn get_jwks(req: HttpRequest, caller: Anyone, engine: Data<Engine>) -> Result<HttpResponse, ApiError> {
     let tenant = signing::jwks(&engine, &caller.env).await.or_fault()?;
-    Ok(served(&req, tenant.jwks()))
+    Ok(served(&req, tenant.jwks(), "public, max-age=3600"))
 }
 
 /// Publishes the key that verifies the tokens of a template with a key of its own.
@@ -28,15 +28,16 @@ async fn get_jwt_template_jwks(
     engine: Data<Engine>,
     Id(Named(name)): Id<Named>,
 ) -> Result<HttpResponse, ApiError> {
-    Ok(served(&req, &jwt_templates::jwks(&engine, &caller.env, &name).await?))
+    // A key that is brought signs from the next mint on: nobody may hold the set before it for long.
+    Ok(served(&req, &jwt_templates::jwks(&engine, &caller.env, &name).await?, "public, max-age=60"))
 }
 
-fn served(req: &HttpRequest, jwks: &Jwks) -> HttpResponse {
+fn served(req: &HttpRequest, jwks: &Jwks, cache: &'static str) -> HttpResponse {
     let known = req.headers().get(IF_NONE_MATCH).and_then(|v| v.to_str().ok());
     let same = known
         .is_some_and(|tags| tags.split(',').any(|t| t.trim().trim_start_matches("W/") == jwks.etag || t.trim() == "*"));
     let mut answer = if same { HttpResponse::NotModified() } else { HttpResponse::Ok() };
-    answer.insert_header((ETAG, jwks.etag.clone())).insert_header((CACHE_CONTROL, "public, max-age=3600"));
+    answer.insert_header((ETAG, jwks.etag.clone())).insert_header((CACHE_CONTROL, cache));
     if same {
         return answer.finish();
     }

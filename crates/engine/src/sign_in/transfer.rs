@@ -2,7 +2,7 @@
 
 use super::{Moved, SignInError, advance};
 use crate::tenancy;
-use crate::{Engine, people};
+use crate::{Engine, invitations, people};
 use domain::client::Client;
 use domain::environment::Environment;
 use domain::identifier::Identifier;
@@ -47,6 +47,12 @@ pub(super) async fn create(engine: &Engine, cx: &Context, client: ClientId) -> R
                 || person.phone_numbers.iter().any(|p| p.verified && p.number.as_str() == identifier.canonical);
             if !theirs {
                 return Ok(Moved { sign_in, person: None, challenge: None, begun: None });
+            }
+            // A ticket that was mailed proves once: of all who come with it, one spends it.
+            if let Some(id) = sign_in.invitation_id.take()
+                && !invitations::accept_by_owner(tx, cx, env, id, &mut person).await?
+            {
+                return Err(SignInError::Ticket);
             }
             let number = person.phone_numbers.iter().find(|p| p.number.as_str() == identifier.canonical).map(|p| p.id);
             let proof = FirstProof { number, ..proof };

@@ -129,7 +129,8 @@ impl Pushing {
 
 /// Makes one attempt and notes what came of it.
 pub async fn attempt(engine: &Engine, leased: Leased) -> Result<(), StorageError> {
-    let tenant = tenancy::tenant(engine, leased.env).await?;
+    // Nobody is left who asked for it when the environment was deleted.
+    let Some(tenant) = tenancy::there(engine, leased.env).await? else { return settle(engine, leased, None).await };
     let body = body::of_event(engine, leased.env, leased.wanted.event_id, &leased.wanted.body).await?;
     let answer = match body {
         Some(body) => Some(send(engine, &tenant, &leased, body).await?),

@@ -22,12 +22,14 @@ pub async fn sequence(tx: &mut Tx<'_>, env: Option<EnvironmentId>, max: usize) -
         Some(env) => vec![env],
         None => with_unsequenced(tx, max).await?,
     };
+    // Each has its share: a rush of one does not keep the others waiting.
+    let share = (max / environments.len().max(1)).max(1);
     let mut left = max;
     for environment in environments {
         if left == 0 {
             break;
         }
-        left -= sequence_one(tx, environment, left).await?;
+        left -= sequence_one(tx, environment, left.min(share)).await?;
     }
     Ok(max - left)
 }

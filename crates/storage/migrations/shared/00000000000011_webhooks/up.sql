@@ -17,6 +17,8 @@ CREATE TABLE webhook_endpoints (
     failing_since BIGINT,
     -- When something of its queue is due; the greatest number while nothing waits.
     due_at BIGINT NOT NULL,
+    -- When it last had its turn: who waits longest is next, however old another's backlog is.
+    served_at BIGINT NOT NULL DEFAULT 0,
     created_at BIGINT NOT NULL,
     updated_at BIGINT NOT NULL,
     PRIMARY KEY (environment_id, id)
