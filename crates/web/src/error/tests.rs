@@ -133,7 +133,7 @@ fn errors_of_the_framework_leave_by_the_same_door() {
 fn the_shared_error_set_is_documented_with_the_envelope() {
     let responses = <ApiErrors as utoipa::IntoResponses>::responses();
     let statuses: Vec<&str> = responses.keys().map(String::as_str).collect();
-    assert_eq!(statuses, ["400", "401", "403", "404", "405", "409", "413", "415", "422", "429", "500", "503"]);
+    assert_eq!(statuses, ["400", "401", "403", "404", "405", "409", "412", "413", "415", "422", "429", "500", "503"]);
     let text = serde_json::to_string(&responses).unwrap();
     assert_eq!(text.matches("#/components/schemas/ErrorResponse").count(), statuses.len());
 }

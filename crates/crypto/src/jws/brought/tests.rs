@@ -72,7 +72,6 @@ fn a_secret_comes_in_either_alphabet_and_is_long_enough() {
     }
     assert_eq!(read(&base64url::encode(&[7; 1025])).err(), Some(BroughtKeyError::Unsupported));
     for text in [
-        "",
         "not base64!",
         "c2VjcmV0\nc2VjcmV0",
         "-----BEGIN",
