@@ -178,6 +178,9 @@ both! {
         guess(&app, "nobody@example.com").await.has_status(422);
         let nobody = &entries(&app, "outcome=denied").await[0];
         assert_eq!(nobody["subject"]["type"], "identifier");
+        let id = nobody["subject"]["id"].as_str().expect("an id");
+        let plain = crypto::digest::sha256_hex(b"nobody@example.com");
+        assert!(id.len() == 32 && !plain.starts_with(id), "whoever reads the log cannot try addresses: {id}");
         assert!(!nobody.to_string().contains("nobody"), "an address is not kept: {nobody}");
         // What is right is not told as refused.
         let before = entries(&app, "outcome=denied").await.len();

@@ -5,7 +5,7 @@ mod proof;
 pub use proof::{Proof, verify};
 
 use crate::refusals::stored;
-use crate::{Engine, StorageError};
+use crate::{Engine, StorageError, tenancy};
 use domain::audit::Denial;
 use domain::page::{Page, PageRequest};
 use domain::{AuditEntryId, Context, EventId, Kind, Refusal, Verdict, code};
@@ -70,6 +70,7 @@ pub async fn find(engine: &Engine, cx: &Context, id: AuditEntryId) -> Result<Cha
 /// Writes down what was refused in a request, at most ten alike entries a minute.
 pub async fn refused(engine: &Engine, cx: &Context, attempts: Vec<(Denial, String)>) -> Result<(), StorageError> {
     let from = cx.ip.map(|ip| ip.to_string()).unwrap_or_default();
+    let tenant = tenancy::tenant(engine, cx.env).await?;
     engine
         .write(cx, async move |tx, cx| {
             for (denial, identity) in &attempts {
@@ -78,7 +79,7 @@ pub async fn refused(engine: &Engine, cx: &Context, attempts: Vec<(Denial, Strin
                 let Some(omitted) = storage::failures::admit(tx, cx.env, &alike, "audit", ALIKE, cx.now).await? else {
                     continue;
                 };
-                let (subject_type, subject_id) = subject(identity);
+                let (subject_type, subject_id) = subject(&tenant.keys, identity);
                 let denied = Denied { denial: *denial, subject_type, subject_id, omitted: i64::from(omitted) };
                 storage::events::deny(tx, cx, &denied).await?;
             }
@@ -87,11 +88,17 @@ pub async fn refused(engine: &Engine, cx: &Context, attempts: Vec<(Denial, Strin
         .await
 }
 
-/// The thing that an identity names: a person, a key, or the digest of an identifier that is nobody's.
-fn subject(identity: &str) -> (&'static str, String) {
+/// The thing that an identity names: a person, a key, or an identifier that is nobody's. Of that one a digest stands in
+/// the log for as long as the log is kept: under a key, or whoever reads the log could try all numbers there are.
+fn subject(keys: &EnvironmentKeys, identity: &str) -> (&'static str, String) {
     let mut parts = identity.split(':');
     let kind = parts.next().unwrap_or_default();
-    let id = parts.next().unwrap_or_default().to_owned();
+    let id = match (kind, parts.next().unwrap_or_default()) {
+        ("identifier", digest) => {
+            crypto::digest::hex(&keys.audit_anchor.tag(&[b"identifier", digest.as_bytes()])[..16])
+        }
+        (_, id) => id.to_owned(),
+    };
     let kinds = ["user", "api_key", "identifier", "challenge", "client", "environment"];
     (kinds.into_iter().find(|known| *known == kind).unwrap_or("environment"), id)
 }
