@@ -11,10 +11,13 @@ use std::time::{Duration, Instant};
 use testkit::{Asked, EngineKind, Says, Stranger, TestDatabase, Turn};
 
 /// How often the process is killed unless somebody says otherwise.
-const CRASHES: usize = 3;
+const CRASHES: u32 = 3;
 
 /// A lease of a dead process lasts a minute; what waits behind it comes after it.
 const PATIENCE: Duration = Duration::from_secs(240);
+
+/// The more is killed, the more has to come again, and again after that.
+const PATIENCE_FOR_EACH: Duration = Duration::from_secs(2);
 
 /// What a receiver has made of the events.
 #[derive(Default)]
@@ -129,6 +132,7 @@ async fn listen(server: &Server, url: String) {
 
 async fn survives(database: Option<&str>) {
     let crashes = std::env::var_os("LATCHKEY_TEST_CRASHES").and_then(|text| text.to_str()?.parse().ok());
+    let crashes: u32 = crashes.unwrap_or(CRASHES);
     let folder = tempfile::tempdir().expect("a folder");
     let (mirror, receiver) = (Arc::new(Mutex::new(Mirror::default())), Stranger::start().await.expect("a free port"));
     let told = Arc::clone(&mirror);
@@ -141,7 +145,7 @@ async fn survives(database: Option<&str>) {
         Says::new(204, "")
     });
     let count = Arc::new(AtomicUsize::new(0));
-    for crash in 0..crashes.unwrap_or(CRASHES) {
+    for crash in 0..crashes {
         let server = Server::start(folder.path(), database);
         if crash == 0 {
             listen(&server, receiver.url()).await;
@@ -166,12 +170,13 @@ async fn survives(database: Option<&str>) {
     let there = people(&server).await;
     let started = Instant::now();
     let mut look = tokio::time::interval(Duration::from_millis(200));
-    while lock(&mirror).there() != there && started.elapsed() < PATIENCE {
+    while lock(&mirror).there() != there && started.elapsed() < PATIENCE + PATIENCE_FOR_EACH * crashes {
         look.tick().await;
     }
     let mirror = lock(&mirror);
     assert_eq!(mirror.wrong, Vec::<String>::new());
     assert_eq!(mirror.there(), there, "what was pushed is what is there");
+    println!("{crashes} kills, {} events, {} of them again", mirror.taken.len(), mirror.again);
     assert!(mirror.taken.len() > 20, "{} events, {} of them again", mirror.taken.len(), mirror.again);
 }
 

@@ -2,6 +2,7 @@
 
 use crate::activity::Activity;
 use crate::images::Turns;
+use crate::pull::Waiting;
 use crate::tenancy::Tenants;
 use crypto::password::HashPool;
 use crypto::seal::MasterKeys;
@@ -56,6 +57,7 @@ pub struct Shared {
     pub(crate) wake: tokio::sync::Notify,
     /// Told to whoever waits for events when this process has put some in order.
     pub(crate) sequenced: tokio::sync::Notify,
+    pub(crate) waiting: Waiting,
 }
 
 impl Shared {
@@ -70,6 +72,7 @@ impl Shared {
             image_turns: Turns::default(),
             wake: tokio::sync::Notify::new(),
             sequenced: tokio::sync::Notify::new(),
+            waiting: Waiting::default(),
         })
     }
     /// What tells this process from the others; in containers every process has the same number.

@@ -8,7 +8,9 @@ use crate::{Engine, StorageError, cursor, tenancy};
 use domain::environment::Environment;
 use domain::event::LoggedEvent;
 use domain::event_pattern::EventPattern;
-use domain::{Context, EventId, Kind, Refusal, Verdict, code};
+use domain::{Context, EnvironmentId, EventId, Kind, Refusal, Verdict, code};
+use std::collections::HashMap;
+use std::sync::{Mutex, PoisonError};
 use std::time::Duration;
 use storage::events::{self, Wanted};
 use tokio::time::Instant;
@@ -105,16 +107,52 @@ pub async fn find(engine: &Engine, cx: &Context, id: EventId) -> Result<LoggedEv
     events::find(&mut *engine.read().await?, cx.env, id).await?.ok_or(PullError::NotFound)
 }
 
+/// How many may wait for the events of one environment at a time, in one process.
+const WAITING_MAX: usize = 200;
+
+/// Who waits for events, by environment.
+#[derive(Default)]
+pub(crate) struct Waiting(Mutex<HashMap<EnvironmentId, usize>>);
+
+/// A place among those who wait; it is free again when this is dropped.
+pub(crate) struct Turn<'a>(&'a Waiting, EnvironmentId);
+
+impl Waiting {
+    fn take(&self, env: EnvironmentId) -> Option<Turn<'_>> {
+        let mut waiting = self.0.lock().unwrap_or_else(PoisonError::into_inner);
+        let count = waiting.entry(env).or_default();
+        if *count >= WAITING_MAX {
+            return None;
+        }
+        *count += 1;
+        Some(Turn(self, env))
+    }
+}
+
+impl Drop for Turn<'_> {
+    fn drop(&mut self) {
+        let mut waiting = self.0.0.lock().unwrap_or_else(PoisonError::into_inner);
+        if let Some(count) = waiting.get_mut(&self.1) {
+            *count -= 1;
+            if *count == 0 {
+                waiting.remove(&self.1);
+            }
+        }
+    }
+}
+
 /// Reads the log, oldest first; with nothing to give it waits as long as it was asked to.
 pub async fn pull(engine: &Engine, cx: &Context, request: Request) -> Result<api::EventPage, PullError> {
     let env = tenancy::environment(engine, cx.env).await?;
     let wanted = Wanted { types: names(&request.types), subject_id: request.subject.clone() };
-    let deadline = Instant::now() + request.wait;
+    // One more than there is room for is answered at once: it asks again, by its limit.
+    let turn = engine.shared().waiting.take(cx.env);
+    let deadline = Instant::now() + if turn.is_some() { request.wait } else { Duration::ZERO };
     let after = from(engine, &env, &request.after).await?;
     let mut part = Part { upto: after, ..Part::default() };
     loop {
         // Asked for before the log is looked at, so that nothing comes between the two.
-        let woken = engine.shared().sequenced.notified();
+        let mut woken = std::pin::pin!(engine.shared().sequenced.notified());
         let began = part.upto;
         part = read(engine, &env, began, &wanted, request.limit).await?;
         // Whoever asks for all that is kept misses nothing when the oldest of it goes meanwhile.
@@ -124,9 +162,17 @@ pub async fn pull(engine: &Engine, cx: &Context, request: Request) -> Result<api
         if !part.events.is_empty() || part.more || Instant::now() >= deadline {
             break;
         }
-        tokio::select! {
-            () = woken => {}
-            () = tokio::time::sleep_until(deadline.min(Instant::now() + LOOK)) => {}
+        loop {
+            tokio::select! {
+                () = woken.as_mut() => {}
+                () = tokio::time::sleep_until(deadline.min(Instant::now() + LOOK)) => {}
+            }
+            woken.set(engine.shared().sequenced.notified());
+            // Everybody is woken by everybody's events: whose own log has not grown looks no further.
+            let last = events::last_position(&mut *engine.read().await?, env.id).await?;
+            if last != part.last || Instant::now() >= deadline {
+                break;
+            }
         }
     }
     let cursor = seal(engine, &env, part.upto).await?;

@@ -16,6 +16,7 @@ use domain::event_pattern::EventPattern;
 use domain::page::{Direction, Page, PageRequest, Start};
 use domain::webhook::{BodyKind, OldSecret, Sealed, WebhookEndpoint};
 use domain::{EnvironmentId, Timestamp, WebhookEndpointId};
+use std::time::Duration;
 
 /// When an endpoint is due for which nothing waits.
 pub(crate) const NEVER: i64 = i64::MAX;
@@ -203,6 +204,9 @@ pub async fn due_since(conn: &mut Conn, now: Timestamp) -> Result<Option<Timesta
     Ok(first.map(at))
 }
 
+/// For how long an endpoint that this version cannot read is left alone.
+const UNREADABLE: Duration = Duration::from_secs(60);
+
 /// Takes the endpoints for which something is due, of all environments, but those that somebody else is at.
 pub(crate) async fn take_due(
     tx: &mut Tx<'_>,
@@ -223,7 +227,17 @@ pub(crate) async fn take_due(
             .set(rows::served_at.eq(now.millis()))
             .execute(&mut **tx)
             .await?;
-        taken.push((read(&row.environment_id, "webhook_endpoints.environment_id")?, WebhookEndpoint::try_from(row)?));
+        let (environment, id) = (row.environment_id.clone(), row.id.clone());
+        match (read(&environment, "webhook_endpoints.environment_id"), WebhookEndpoint::try_from(row)) {
+            (Ok(env), Ok(endpoint)) => taken.push((env, endpoint)),
+            // A newer version has written it, for one: its own operations say so, and nobody else waits for it.
+            _ => {
+                diesel::update(rows::table.find((environment, id)))
+                    .set(rows::due_at.eq((now + UNREADABLE).millis()))
+                    .execute(&mut **tx)
+                    .await?;
+            }
+        }
     }
     Ok(taken)
 }

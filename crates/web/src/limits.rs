@@ -282,7 +282,9 @@ pub(crate) fn by_route(asked: &Asked, env: &Environment, key: ApiKeyId) -> Resul
         None => return Err(ApiError::fault(NoEdge)),
     };
     if name == routes::TEMPLATE_MINT {
-        // One backend mints for everybody: each person or session has a bucket of its own.
+        // One backend mints for everybody: each person or session has a bucket of its own, and nobody makes up as many
+        // as they like.
+        count(&limits, &asked.state, env, ("jwt_templates.mints", routes::READ), &key)?;
         let path = asked.req.match_info();
         let of = path.get("session_id").or_else(|| path.get("user_id")).unwrap_or_default();
         return count(&limits, &asked.state, env, (name, allowance), &format_args!("{key}.{of}"));

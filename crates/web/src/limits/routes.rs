@@ -3,7 +3,7 @@
 use super::settings::Allowance;
 use actix_web::http::Method;
 
-const READ: Allowance = Allowance::new(300, 60);
+pub(super) const READ: Allowance = Allowance::new(300, 60);
 pub(super) const CHANGE: Allowance = Allowance::new(60, 60);
 const COSTLY: Allowance = Allowance::new(30, 60);
 const ROTATE: Allowance = Allowance::new(10, 60);
