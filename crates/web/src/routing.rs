@@ -153,7 +153,8 @@ pub(crate) struct Route {
     method: Method,
     segments: Vec<Segment>,
     group: usize,
-    index: usize,
+    /// Its number on the surface, from 0.
+    pub index: usize,
 }
 
 #[derive(Debug)]

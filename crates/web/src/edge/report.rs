@@ -7,8 +7,10 @@ use actix_web::dev::{ServiceRequest, ServiceResponse};
 use actix_web::http::Method;
 use metrics::{Counter, Histogram};
 use std::cell::RefCell;
-use std::collections::HashMap;
 use std::time::Instant;
+
+/// The route of what no route takes, in the metrics.
+const UNMATCHED: &str = "unmatched";
 
 /// What is kept of a request for its report, before it is handled.
 pub(crate) struct Seen {
@@ -53,15 +55,16 @@ pub(crate) fn report(state: &RequestState, seen: &Seen, response: &ServiceRespon
     let status = response.status().as_u16();
     let surface = state.surface.as_str();
     METERS.with_borrow_mut(|meters| {
-        // The pattern, never the path: paths hold ids and have no bound.
-        let route = state.route.get().map_or("unmatched", |route| route.pattern.as_str());
-        let of_route = match meters.get_mut(route) {
-            Some(known) => known,
-            None => meters.entry(route.to_owned()).or_default(),
-        };
+        // Routes are numbered within their surface; what no route took comes first.
+        let (place, name) = state.route.get().map_or((0, UNMATCHED), |route| (route.index + 1, route.pattern.as_str()));
+        if meters.len() <= place {
+            meters.resize_with(place + 1, Vec::new);
+        }
+        let Some(of_route) = meters.get_mut(place) else { return };
         let key = (surface, method, status);
         let index = of_route.iter().position(|(known, _)| *known == key).unwrap_or_else(|| {
-            of_route.push((key, Meter::of(route.to_owned(), key)));
+            // The pattern, never the path: paths hold ids and have no bound.
+            of_route.push((key, Meter::of(name.to_owned(), key)));
             of_route.len() - 1
         });
         let Some((_, meter)) = of_route.get(index) else { return };
@@ -85,7 +88,7 @@ type Labels = (&'static str, &'static str, u16);
 
 thread_local! {
     // Looking a metric up costs more than counting; there are as many as routes, methods and statuses.
-    static METERS: RefCell<HashMap<String, Vec<(Labels, Meter)>>> = RefCell::default();
+    static METERS: RefCell<Vec<Vec<(Labels, Meter)>>> = RefCell::default();
 }
 
 struct Meter {

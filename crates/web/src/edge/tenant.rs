@@ -36,9 +36,15 @@ pub(crate) fn strip(req: &mut ServiceRequest, prefix: usize) -> bool {
     let Some(whole) = req.uri().path_and_query() else { return false };
     let Some(rest) = behind(whole.as_str(), prefix) else { return false };
     let Ok(rest) = PathAndQuery::from_maybe_shared(Bytes::from(rest)) else { return false };
-    let mut parts = req.uri().clone().into_parts();
-    parts.path_and_query = Some(rest);
-    let Ok(uri) = Uri::from_parts(parts) else { return false };
+    let uri = if req.uri().authority().is_none() {
+        // What nearly every request names: a path and no host, so that there is nothing else to keep.
+        Uri::from(rest)
+    } else {
+        let mut parts = req.uri().clone().into_parts();
+        parts.path_and_query = Some(rest);
+        let Ok(uri) = Uri::from_parts(parts) else { return false };
+        uri
+    };
     req.match_info_mut().get_mut().update(&uri);
     req.head_mut().uri = uri;
     true
@@ -99,6 +105,14 @@ mod tests {
 
         assert_eq!(req.path(), "/v1/me");
         assert_eq!(req.match_info().unprocessed(), "/v1/me");
+    }
+
+    #[test]
+    fn a_host_in_the_address_stays() {
+        assert_eq!(
+            stripped("http://a.example:1/wise-otter/v1/me?x", "/wise-otter".len()).as_deref(),
+            Some("http://a.example:1/v1/me?x")
+        );
     }
 
     #[test]
