@@ -198,6 +198,194 @@ both! {
         keeper.post(format!("/v1/api-keys/{own}/rotate"), json!({})).await.has_status(200);
     }
 
+    async fn no_key_ends_or_renames_one_that_may_do_more(app: TestApp) {
+        let root = app.bapi().get("/v1/api-keys").await.str("/data/0/id");
+        let (_, keeper) = restricted(&app, json!(["api-keys:write", "users:read"])).await;
+        let (weaker, less) = restricted(&app, json!(["listUsers"])).await;
+        let (other, more) = restricted(&app, json!(["users:write"])).await;
+
+        for id in [&root, &other] {
+            keeper.post_empty(format!("/v1/api-keys/{id}/revoke")).await.is_refused(403, "forbidden");
+            keeper.patch(format!("/v1/api-keys/{id}"), json!({ "name": "Unused" })).await.is_refused(403, "forbidden");
+        }
+
+        app.bapi().get(format!("/v1/api-keys/{root}")).await.is(200, json!({ "name": "First key", "revoked_at": null }));
+        more.post("/v1/users", json!({})).await.has_status(422);
+        keeper.patch(format!("/v1/api-keys/{weaker}"), json!({ "name": "Mine" })).await.is(200, json!({ "name": "Mine" }));
+        keeper.post_empty(format!("/v1/api-keys/{weaker}/revoke")).await.has_status(200);
+        less.get("/v1/users").await.is_refused(401, "authentication_invalid");
+        // Whoever may do everything ends what lasts longer, too.
+        let ends = app.now() + Duration::from_secs(600);
+        let short = app.bapi().post("/v1/api-keys", json!({ "name": "Short", "expires_at": ends })).await.str("/secret");
+        with(&app, &short).post_empty(format!("/v1/api-keys/{other}/revoke")).await.has_status(200);
+    }
+
+    async fn an_operators_key_that_is_restricted_ends_no_stronger_one_of_its_own_kind(app: TestApp) {
+        let operators = app.operators().await;
+        let strong = app.bapi_of(&operators);
+        let me = strong.get("/v1/api-keys").await.str("/data/0/id");
+        let made = strong.post("/v1/api-keys", json!({ "name": "Weak", "restricted_to_actions": ["admin:write"] })).await;
+        let weak = with(&app, &made.has_status(201).str("/secret"));
+        let revoke = |env: &dyn std::fmt::Display, id: &str| format!("/v1/admin/environments/{env}/api-keys/{id}/revoke");
+
+        weak.post_empty(revoke(&operators.id, &me)).await.is_refused(403, "forbidden");
+
+        strong.get("/v1/admin/projects").await.has_status(200);
+        // An environment that it may delete has no keys that are too strong for it.
+        let theirs = app.bapi().get("/v1/api-keys").await.str("/data/0/id");
+        weak.post_empty(revoke(&app.env.id, &theirs)).await.has_status(200);
+        app.bapi().get("/v1/users").await.is_refused(401, "authentication_invalid");
+    }
+
+    async fn a_secret_that_is_being_replaced_manages_no_keys(app: TestApp) {
+        let made = app.bapi().post("/v1/api-keys", json!({ "name": "Stolen" })).await;
+        let (id, stolen) = (made.str("/id"), with(&app, &made.str("/secret")));
+        let (victim, _) = restricted(&app, json!(["users:read"])).await;
+        let rotate = format!("/v1/api-keys/{id}/rotate");
+        let overlap = json!({ "overlap_seconds": 3600 });
+        // A body that was begun before and ends afterwards.
+        let held = stolen.holds(Method::POST, "/v1/api-keys", json!({ "name": "For later" })).await;
+        for _ in 0..8 {
+            stolen.get("/v1/_ping").await.has_status(200);
+        }
+
+        let fresh = app.bapi().post(&rotate, overlap.clone()).await.has_status(200).str("/secret");
+
+        assert_eq!(status_of(&held.finish().await), 403);
+        stolen.get("/v1/users").await.has_status(200);
+        stolen.get("/v1/api-keys").await.has_status(200);
+        stolen.post("/v1/users", json!({ "external_id": "x", "skip_password_requirement": true })).await.has_status(201);
+        for call in [
+            stolen.post("/v1/api-keys", json!({ "name": "Heir" })),
+            stolen.post(&rotate, overlap.clone()),
+            stolen.post(&rotate, json!({})),
+            stolen.post(format!("/v1/api-keys/{victim}/rotate"), overlap.clone()),
+            stolen.patch(format!("/v1/api-keys/{id}"), json!({ "name": "Mine" })),
+            stolen.post_empty(format!("/v1/api-keys/{victim}/revoke")),
+        ] {
+            call.await.is_refused(403, "api_key_secret_retiring");
+        }
+        app.bapi().get("/v1/api-keys").await.is(200, json!({ "total_count": 3 }));
+        let owner = with(&app, &fresh);
+        owner.post("/v1/api-keys", json!({ "name": "Next" })).await.has_status(201);
+        app.advance(Duration::from_secs(3600));
+        stolen.get("/v1/users").await.is_refused(401, "authentication_invalid");
+    }
+
+    async fn a_secret_that_is_being_replaced_hears_no_new_one_by_asking_again(app: TestApp) {
+        let made = app.bapi().post("/v1/api-keys", json!({ "name": "Stolen" })).await;
+        let (id, secret) = (made.str("/id"), made.str("/secret"));
+        let holder = with(&app, &secret);
+        // The key rotates itself; whoever else holds the secret can work out what it was asked under.
+        let ask = || holder.post(format!("/v1/api-keys/{id}/rotate"), json!({ "overlap_seconds": 3600 })).idempotency_key("derived");
+        let fresh = ask().await.has_status(200).str("/secret");
+
+        let again = ask().await;
+
+        again.is_refused(403, "api_key_secret_retiring");
+        assert!(!again.text().contains(&fresh) && !again.text().contains("sk_test_"));
+        with(&app, &fresh).get("/v1/users").await.has_status(200);
+    }
+
+    async fn every_operation_on_keys_is_shut_to_a_secret_that_is_being_replaced(app: TestApp) {
+        let operators = app.operators().await;
+        let mut old = Vec::new();
+        for env in [&app.env, &operators] {
+            let owner = app.bapi_of(env);
+            let made = owner.post("/v1/api-keys", json!({ "name": "Stolen" })).await;
+            let rotate = format!("/v1/api-keys/{}/rotate", made.str("/id"));
+            owner.post(rotate, json!({ "overlap_seconds": 3600 })).await.has_status(200);
+            old.push(with(&app, &made.str("/secret")));
+        }
+        let mut count = 0;
+        for operation in testkit::document(domain::Surface::Bapi).operations() {
+            let (template, method) = (operation.template, operation.method.to_ascii_uppercase());
+            // A new environment comes with a key.
+            let makes_environment = template == "/v1/admin/projects/{project_id}/environments";
+            if method == "GET" || !(template.contains("api-keys") || makes_environment) {
+                continue;
+            }
+            let path = template
+                .replace("{environment_id}", &app.env.id.to_string())
+                .replace("{project_id}", &app.env.made.project_id.to_string())
+                .replace("{api_key_id}", "apik_01ARZ3NDEKTSV4RRFFQ69G5FAV");
+            let caller = if template.starts_with("/v1/admin") { &old[1] } else { &old[0] };
+            let method = Method::from_bytes(method.as_bytes()).expect("a method");
+            let refused = caller.call(method, &path).json(json!({ "name": "x", "kind": "staging" })).await;
+            refused.is_refused(403, "api_key_secret_retiring");
+            count += 1;
+        }
+        assert_eq!(count, 7);
+        // Everything else goes on.
+        old[1].get("/v1/admin/projects").await.has_status(200);
+        old[1].post("/v1/admin/projects", json!({ "name": "Blog" })).await.has_status(201);
+    }
+
+    async fn a_kept_answer_goes_with_the_key_that_it_shows(app: TestApp) {
+        let operator = app.bapi_of(&app.operators().await);
+        let path = format!("/v1/admin/environments/{}/api-keys", app.env.id);
+        let make = || operator.post(&path, json!({ "name": "Once" })).idempotency_key("k");
+        let first = make().await;
+        let (id, secret) = (first.has_status(201).str("/id"), first.str("/secret"));
+        assert_eq!(make().await.str("/secret"), secret);
+
+        // The environment ends it by its own door, where the operators' answer is not kept.
+        app.bapi().post_empty(format!("/v1/api-keys/{id}/revoke")).await.has_status(200);
+        let second = make().await;
+        assert!(!second.text().contains(&secret) && second.header("idempotent-replayed").is_none());
+        assert_ne!(second.has_status(201).str("/id"), id);
+
+        // Or gives it another secret: the one before is nobody's to hear any more.
+        let rotate = format!("/v1/api-keys/{}/rotate", second.str("/id"));
+        app.bapi().post(rotate, json!({ "overlap_seconds": 3600 })).await.has_status(200);
+        let third = make().await;
+        assert!(!third.text().contains(&second.str("/secret")));
+        assert_ne!(third.has_status(201).str("/id"), second.str("/id"));
+    }
+
+    async fn a_kept_answer_goes_with_the_environment_or_its_first_key(app: TestApp) {
+        let operator = app.bapi_of(&app.operators().await);
+        let path = format!("/v1/admin/projects/{}/environments", app.env.made.project_id);
+        let make = |name: &str| operator.post(&path, json!({ "name": name, "kind": "staging" })).idempotency_key(name);
+        let made = make("One").await;
+        let (env, secret) = (made.has_status(201).str("/id"), made.str("/secret_key"));
+        assert_eq!(make("One").await.str("/secret_key"), secret);
+        let key = with(&app, &secret).get("/v1/api-keys").await.str("/data/0/id");
+
+        operator.post_empty(format!("/v1/admin/environments/{env}/api-keys/{key}/revoke")).await.has_status(200);
+
+        let again = make("One").await;
+        assert!(!again.text().contains(&secret));
+        again.is_refused_for(409, "form_identifier_exists", "slug");
+
+        let made = make("Two").await;
+        let (env, secret) = (made.has_status(201).str("/id"), made.str("/secret_key"));
+        operator.delete(format!("/v1/admin/environments/{env}")).json(json!({ "confirmation": env })).await.has_status(204);
+        let again = make("Two").await;
+        assert!(!again.text().contains(&secret));
+        assert_ne!(again.has_status(201).str("/id"), env);
+    }
+
+    async fn a_kept_answer_is_not_for_a_key_that_was_revoked(app: TestApp) {
+        let made = app.bapi().post("/v1/api-keys", json!({ "name": "Caller" })).await;
+        let (id, secret) = (made.str("/id"), made.str("/secret"));
+        let caller = with(&app, &secret);
+        let make = || caller.post("/v1/api-keys", json!({ "name": "Heir" })).idempotency_key("k");
+        let heir = make().await.has_status(201).str("/secret");
+        // Through every door but the last one, when it is revoked.
+        let opened = engine::api_keys::authenticate(&app.engine, &secret, app.now()).await.expect("it opens");
+
+        app.bapi().post_empty(format!("/v1/api-keys/{id}/revoke")).await.has_status(200);
+
+        let refused = make().await;
+        refused.is_refused(401, "authentication_invalid");
+        assert!(!refused.text().contains(&heir));
+        let cx = Context { actor: domain::Actor::ApiKey(opened.key.id), ..Context::operator(app.env.id, app.now()) };
+        let route = "POST /v1/api-keys".to_owned();
+        let late = engine::idempotency::claim(&app.engine, &cx, opened.shown, route, "k".to_owned(), [0; 32]).await;
+        assert!(matches!(late, Err(engine::idempotency::ClaimError::AskerGone)), "{late:?}");
+    }
+
     async fn a_key_that_ends_makes_none_that_lasts(app: TestApp) {
         let root = app.bapi().get("/v1/api-keys").await.str("/data/0/id");
         let ends = app.now() + Duration::from_secs(600);

@@ -147,15 +147,104 @@ both! {
         app.user("alice").created().await;
         app.order_events().await;
 
-        let slow = delivery::lease(&app.engine, "slow", 10).await.expect("it leases").remove(0);
+        // It has sent, and nobody hears of it.
+        let dying = delivery::lease(&app.engine, "dying", 10).await.expect("it leases").remove(0);
+        hook.receiver.answers(|_| Says::new(200, "").after(Duration::from_secs(3600)));
+        let mut sending = Box::pin(delivery::attempt(&app.engine, dying));
+        while hook.receiver.asked().is_empty() {
+            assert!(futures_util::future::poll_immediate(&mut sending).await.is_none());
+            tokio::task::yield_now().await;
+        }
+        drop(sending);
+        hook.answers(200);
         app.advance(Duration::from_secs(61));
         app.run_jobs().await;
-        // It was only slow: what it reports now changes nothing for the other.
-        delivery::attempt(&app.engine, slow).await.expect("it reports");
 
         let asked = hook.receiver.asked();
         assert_eq!((asked.len(), asked[0].header("svix-id"), &asked[0].body), (2, asked[1].header("svix-id"), &asked[1].body));
-        app.bapi().get("/v1/webhooks/deliveries").await.is(200, json!({ "total_count": 2, "data": [{ "succeeded": true }, { "succeeded": true }] }));
+        app.bapi().get("/v1/webhooks/deliveries").await.is(200, json!({ "total_count": 1, "data": [{ "succeeded": true }] }));
+    }
+
+    async fn a_worker_that_was_held_up_sends_nothing_when_it_wakes(app: TestApp) {
+        let hook = Hook::new(&app, &["user.created"]).await;
+        app.user("alice").created().await;
+        app.order_events().await;
+
+        // An answer could still come within its lease, but might not.
+        for held_up in [46, 61] {
+            let slow = delivery::lease(&app.engine, "slow", 10).await.expect("it leases").remove(0);
+            app.advance(Duration::from_secs(held_up));
+            delivery::attempt(&app.engine, slow).await.expect("it gives up");
+            assert!(hook.receiver.asked().is_empty(), "{held_up}");
+            app.advance(Duration::from_secs(61 - held_up));
+        }
+
+        app.run_jobs().await;
+        assert_eq!(hook.receiver.asked().len(), 1, "and who takes over does");
+        app.bapi().get("/v1/webhooks/deliveries").await.is(200, json!({ "total_count": 1 }));
+    }
+
+    async fn what_a_late_worker_reports_counts_for_nothing(app: TestApp) {
+        let hook = Hook::new(&app, &["user.*"]).await;
+        app.user("alice").created().await;
+        app.run_jobs().await;
+        let first = app.bapi().get("/v1/webhooks/deliveries").await.str("/data/0/id");
+        let again = app.bapi().post_empty(format!("/v1/webhooks/deliveries/{first}/replay")).await.has_status(201).str("/id");
+        change(&app, "alice", 1).await;
+        app.order_events().await;
+        let before = hook.receiver.asked().len();
+        // Whoever asks first hears in the end that the receiver is gone for good; everybody after it that all is well.
+        let (asked, done) = (std::sync::atomic::AtomicUsize::new(0), Duration::from_secs(6));
+        hook.receiver.answers(move |_| match asked.fetch_add(1, std::sync::atomic::Ordering::SeqCst) {
+            0 => Says::new(410, "").after(done),
+            _ => Says::new(200, ""),
+        });
+
+        let held_up = delivery::lease(&app.engine, "held up", 1).await.expect("it leases").remove(0);
+        let takes_over = async {
+            while hook.receiver.asked().len() == before {
+                tokio::task::yield_now().await;
+            }
+            app.advance(Duration::from_secs(61));
+            app.run_jobs().await;
+            app.bapi().get("/v1/webhooks/deliveries").await.at("/data").clone()
+        };
+        let (late, rows) = futures_util::join!(delivery::attempt(&app.engine, held_up), takes_over);
+
+        late.expect("it reports");
+        let asked = hook.receiver.asked();
+        assert_eq!((asked.len() - before, asked[before].header("svix-id")), (3, asked[before + 1].header("svix-id")));
+        assert_eq!(app.bapi().get("/v1/webhooks/deliveries").await.at("/data"), &rows, "every attempt stands as it stood");
+        app.bapi().get(format!("/v1/webhooks/deliveries/{again}")).await.is(200, json!({ "succeeded": true, "response_status": 200 }));
+        app.bapi().get(hook.path()).await.is(200, json!({ "enabled": true, "disabled_at": null }));
+        app.advance(hours(1));
+        app.run_jobs().await;
+        assert_eq!(hook.receiver.asked().len(), asked.len(), "nothing is sent once more");
+    }
+
+    async fn a_flood_for_some_endpoints_leaves_the_others_their_turn(app: TestApp) {
+        let floods = [
+            Hook::new(&app, &["user.created"]).await,
+            Hook::new(&app, &["user.created"]).await,
+            Hook::new(&app, &["user.created"]).await,
+        ];
+        for n in 0..12 {
+            app.user(&format!("p{n}")).created().await;
+        }
+        app.order_events().await;
+        app.advance(minutes(1));
+        let quiet = Hook::new(&app, &["user.updated"]).await;
+        change(&app, "p0", 1).await;
+        app.order_events().await;
+
+        // Room for one at a time, and whatever waits for the others has waited longer.
+        for _ in 0..floods.len() + 1 {
+            assert_eq!(delivery::run_due(&app.engine, "one", 1).await.expect("it pushes"), 1);
+            app.advance(Duration::from_millis(1));
+        }
+
+        let served: Vec<usize> = floods.iter().chain([&quiet]).map(|hook| hook.receiver.asked().len()).collect();
+        assert_eq!(served, [1, 1, 1, 1], "everybody had a turn");
     }
 
     async fn a_slow_endpoint_delays_no_other(app: TestApp) {

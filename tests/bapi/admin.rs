@@ -272,12 +272,13 @@ both! {
 
     async fn every_call_is_in_the_operators_log(app: TestApp) {
         let Operators { env, caller } = operators(&app).await;
-        for (path, kind) in [
-            ("/v1/admin/projects".to_owned(), None),
-            (format!("/v1/admin/projects/{}", project_of(&app)), Some(project_of(&app))),
-            (format!("/v1/admin/projects/{}/environments", project_of(&app)), Some(project_of(&app))),
-            (format!("/v1/admin/environments/{}", app.env.id), Some(app.env.id.to_string())),
-            (format!("/v1/admin/environments/{}/api-keys", app.env.id), Some(app.env.id.to_string())),
+        for (path, seen) in [
+            ("/v1/admin/projects".to_owned(), ("project", env.id.to_string())),
+            (format!("/v1/admin/projects/{}", project_of(&app)), ("project", project_of(&app))),
+            (format!("/v1/admin/projects/{}/environments", project_of(&app)), ("environment", project_of(&app))),
+            (format!("/v1/admin/environments/{}", app.env.id), ("environment", app.env.id.to_string())),
+            (format!("/v1/admin/environments/{}/api-keys", app.env.id), ("api_key", app.env.id.to_string())),
+            ("/v1/admin/audit-log".to_owned(), ("audit_log", env.id.to_string())),
         ] {
             let before = app.logged_events(&env).await.len();
             caller.get(&path).await.has_status(200);
@@ -285,7 +286,7 @@ both! {
             assert_eq!(log.len(), before + 1, "{path}");
             let last = log.last().expect("there is one");
             assert_eq!(last.event_type, "operator.read", "{path}");
-            assert!(kind.is_none_or(|id| last.subject_id == id), "{path}");
+            assert_eq!((last.subject_type.as_str(), &last.subject_id), (seen.0, &seen.1), "{path}");
             assert!(last.actor_id.as_deref().is_some_and(|id| id.starts_with("apik_")));
         }
     }

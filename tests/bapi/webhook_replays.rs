@@ -89,6 +89,62 @@ both! {
         assert_eq!(hook.events().len() - 3, wanted.len());
     }
 
+    async fn a_range_that_begins_before_the_log_is_refused_as_the_pull_is(app: TestApp) {
+        app.settings(|s| s.audit_log_retention_days = 1).await;
+        let hook = Hook::new(&app, &["user.created"]).await;
+        app.user("a").created().await;
+        app.user("b").created().await;
+        app.run_jobs().await;
+        let old = app.bapi().get("/v1/events?limit=1").await.str("/meta/cursor");
+        let ask = async |body: Value| app.bapi().post(format!("{}/replay", hook.path()), body).await;
+        ask(json!({ "after": old })).await.has_status(202);
+        app.run_jobs().await;
+        app.advance(hours(26));
+        app.user("c").created().await;
+        app.run_jobs().await;
+        app.tick().await;
+        let pulled = app.bapi().get(format!("/v1/events?after={old}")).await;
+        pulled.is_refused(410, "event_cursor_expired");
+        let before = hook.receiver.asked().len();
+
+        for body in [json!({ "after": old }), json!({ "since": old }), json!({ "after": old, "only_failed": true })] {
+            let refused = ask(body).await;
+            refused.is_refused(410, "event_cursor_expired");
+            assert_eq!(refused.at("/errors/0/meta/oldest_cursor").is_string(), true);
+        }
+
+        app.run_jobs().await;
+        assert_eq!(hook.receiver.asked().len(), before, "nothing was left out in silence");
+        let oldest = pulled.str("/errors/0/meta/oldest_cursor");
+        assert_eq!(replay(&app, &hook, json!({ "after": oldest })).await, 1);
+        assert_eq!(replay(&app, &hook, json!({ "since": oldest })).await, 1);
+    }
+
+    async fn every_attempt_carries_the_bytes_of_the_first(app: TestApp) {
+        let hook = Hook::new(&app, &["user.created"]).await;
+        hook.answers(500);
+        let alice = app.user("alice").created().await;
+        app.run_jobs().await;
+        // Whatever a body could be made of changes in between.
+        app.bapi().patch(format!("/v1/users/{}", alice.id), json!({ "first_name": "Changed" })).await.has_status(200);
+        app.bapi().patch(hook.path(), json!({ "include_meta": true })).await.has_status(200);
+        app.settings(|s| s.application_name = Some("Changed".to_owned())).await;
+        app.advance(std::time::Duration::from_secs(6));
+        app.run_jobs().await;
+        app.bapi().post(format!("{}/rotate-secret", hook.path()), json!({ "overlap_seconds": 0 })).await.has_status(200);
+        app.bapi().delete(format!("/v1/users/{}", alice.id)).await.has_status(204);
+        app.advance(std::time::Duration::from_secs(34));
+        app.run_jobs().await;
+
+        let asked = hook.receiver.asked();
+        assert_eq!(asked.len(), 3);
+        for (one, next) in asked.iter().zip(&asked[1..]) {
+            assert_eq!((&one.body, one.header("webhook-id")), (&next.body, next.header("webhook-id")));
+            assert_ne!(one.header("webhook-timestamp"), next.header("webhook-timestamp"));
+            assert_ne!(one.header("webhook-signature"), next.header("webhook-signature"));
+        }
+    }
+
     async fn what_an_endpoint_has_can_be_left_out(app: TestApp) {
         let hook = Hook::new(&app, &["user.created"]).await;
         for name in ["a", "b", "c"] {

@@ -3,6 +3,12 @@
 /// The group of the operators' own operations: no key but one of theirs can use them.
 pub const OPERATORS: &str = "admin";
 
+/// The group of an environment's own keys.
+const KEYS: &str = "api-keys";
+
+/// What operators do with the keys of environments: a new environment comes with its first one.
+const OF_OPERATORS: [&str; 3] = ["createProjectEnvironment", "createEnvironmentApiKey", "revokeEnvironmentApiKey"];
+
 /// One operation of the backend API.
 #[derive(Debug, Clone, PartialEq, Eq)]
 pub struct Operation {
@@ -15,6 +21,11 @@ pub struct Operation {
 }
 
 impl Operation {
+    /// Whether it makes, changes or ends API keys: nothing for a secret that is being replaced.
+    pub fn manages_keys(&self) -> bool {
+        !self.reads && (self.group == KEYS || OF_OPERATORS.contains(&self.id.as_str()))
+    }
+
     /// The action that allows it together with its like: `users:read` or `users:write`.
     pub fn action(&self) -> String {
         of_group(&self.group, self.reads)

@@ -3,6 +3,7 @@
 use crate::event::{EventType, UnknownEvent};
 use crate::id::EnvironmentId;
 use crate::time::Timestamp;
+use crypto::MacKey;
 use crypto::canonical_json::canonical;
 use serde_json::{Value, json};
 use std::net::IpAddr;
@@ -32,6 +33,20 @@ macro_rules! words {
             }
         }
     };
+}
+
+/// What proves that the log of an environment ends with an entry: without the environment's keys nobody can cut off what
+/// comes after it and say that it was always so.
+pub fn head_tag(key: &MacKey, env: EnvironmentId, sequence: i64, hash: &str) -> String {
+    let (env, sequence) = (env.to_string(), sequence.to_string());
+    crypto::base64url::encode(&key.tag(&[env.as_bytes(), sequence.as_bytes(), hash.as_bytes()]))
+}
+
+/// Whether such a proof is ours.
+pub fn is_head(key: &MacKey, env: EnvironmentId, sequence: i64, hash: &str, tag: &str) -> bool {
+    let (env, sequence) = (env.to_string(), sequence.to_string());
+    let tag = crypto::base64url::decode(tag);
+    tag.is_ok_and(|tag| key.verify(&[env.as_bytes(), sequence.as_bytes(), hash.as_bytes()], &tag))
 }
 
 words! {
@@ -75,6 +90,9 @@ words! {
         SecretCheckFailed "secretCheck.failed";
         /// Somebody known who may not do what was asked.
         RequestForbidden "request.forbidden";
+        /// A change that an operator asked for and that was not made: what it was about is not there, or something stands
+        /// in its way.
+        OperatorRefused "operator.refused";
         /// A secret key of the environment that opens nothing any more.
         ApiKeyRefused "apiKey.refused";
     }

@@ -146,6 +146,7 @@ codes! {
     PROJECT_NOT_EMPTY "project_not_empty" "The project has environments: delete those first." "This project is not empty.";
     API_KEY_NOT_FOUND "api_key_not_found" "No such API key in this environment." "This key does not exist.";
     API_KEY_IN_USE "api_key_in_use" "A key does not revoke itself: use another one." "This key is in use.";
+    API_KEY_SECRET_RETIRING "api_key_secret_retiring" "The secret is the one before the last rotation: until its overlap ends it does all but manage API keys. Use the new one." "This key is being replaced.";
     API_KEY_NOT_LIVE "api_key_not_live" "The key is revoked or expired." "This key does not work any more.";
     TICKET_ALREADY_USED "ticket_already_used" "The token was used already." "This token was used already.";
     INVITATION_NOT_FOUND "invitation_not_found" "No such invitation." "This invitation does not exist.";

@@ -68,6 +68,16 @@ impl ApiKey {
     }
 }
 
+/// What a secret is to the key that it opens.
+#[derive(Debug, Clone, Copy, PartialEq, Eq)]
+pub enum SecretAge {
+    /// The key's secret.
+    Newest,
+    /// The secret before the last rotation, which still counts for a while: it does what the key may do, but manages no
+    /// keys. Whoever has stolen it must not outlive it.
+    Retiring,
+}
+
 /// Where a signing key stands in its life.
 #[derive(Debug, Clone, Copy, PartialEq, Eq)]
 pub enum SigningKeyStatus {

@@ -7,13 +7,13 @@ use crypto::{Secret, TokenHash, secret_key};
 use domain::action::{Actions, Catalogue, OPERATORS};
 use domain::environment::Environment;
 use domain::event::{Event, EventType};
-use domain::key::{ApiKey, ApiKeyKind};
+use domain::key::{ApiKey, ApiKeyKind, SecretAge};
 use domain::page::{Page, PageRequest};
 use domain::{ApiKeyId, Context, EnvironmentId, Kind, Problem, Refusal, Timestamp, Verdict, code};
 use std::sync::Arc;
 use std::time::Duration;
-use storage::Tx;
 use storage::api_keys::Key;
+use storage::{Conn, Tx};
 
 /// The most actions that a key names.
 pub const ACTIONS_MAX: usize = 500;
@@ -62,6 +62,9 @@ pub enum ApiKeyError {
     /// The key that asks may do less, or lives shorter, than the one it asks for.
     #[error("the key that asks has less to give")]
     MoreThanAsker,
+    /// The secret that was shown is being replaced, and manages no keys.
+    #[error("the secret is being replaced")]
+    SecretRetiring,
     /// The key that asks would revoke itself.
     #[error("a key does not revoke itself")]
     InUse,
@@ -81,6 +84,7 @@ impl Refusal for ApiKeyError {
             Self::Fields(problems) => Verdict::Refused(problems.clone()),
             Self::AskerGone => Kind::Unauthenticated.code(code::AUTHENTICATION_INVALID),
             Self::MoreThanAsker => Kind::Forbidden.code(code::FORBIDDEN),
+            Self::SecretRetiring => Kind::Forbidden.code(code::API_KEY_SECRET_RETIRING),
             Self::InUse => Kind::Conflict.code(code::API_KEY_IN_USE),
             Self::NotLive => Kind::Conflict.code(code::API_KEY_NOT_LIVE),
             Self::Storage(_) => Verdict::Fault,
@@ -88,16 +92,58 @@ impl Refusal for ApiKeyError {
     }
 }
 
+/// What a secret opens.
+pub struct Opened {
+    /// The key.
+    pub key: ApiKey,
+    /// Its environment.
+    pub env: Arc<Environment>,
+    /// What the secret is to the key.
+    pub age: SecretAge,
+    /// The key as it was shown, to look at it again.
+    pub shown: Shown,
+}
+
+/// A key as somebody has shown it.
+#[derive(Debug, Clone, Copy)]
+pub struct Shown {
+    /// The key.
+    pub key: ApiKeyId,
+    /// The hash of the secret.
+    secret: TokenHash,
+}
+
+impl Shown {
+    /// Whether the secret still opens its environment.
+    pub(crate) async fn still_opens(
+        &self,
+        conn: &mut Conn,
+        home: EnvironmentId,
+        now: Timestamp,
+    ) -> Result<bool, StorageError> {
+        let found = storage::api_keys::find_shown(conn, home, self.key, &self.secret, now).await?;
+        Ok(found.is_some_and(|(key, _)| key.is_live(now)))
+    }
+
+    /// The key with what the secret is to it, held until the transaction ends; none when it opens nothing any more.
+    async fn lock(
+        &self,
+        tx: &mut Tx<'_>,
+        home: EnvironmentId,
+        now: Timestamp,
+    ) -> Result<Option<(ApiKey, SecretAge)>, StorageError> {
+        let found = storage::api_keys::lock_shown(tx, home, self.key, &self.secret, now).await?;
+        Ok(found.filter(|(key, _)| key.is_live(now)))
+    }
+}
+
 /// Finds the key behind a secret, and the environment that it opens.
-pub async fn authenticate(
-    engine: &Engine,
-    secret: &str,
-    now: Timestamp,
-) -> Result<(ApiKey, Arc<Environment>), KeyError> {
+pub async fn authenticate(engine: &Engine, secret: &str, now: Timestamp) -> Result<Opened, KeyError> {
     // The checksum spares the look-up for what is no key at all, publishable keys among them.
     let segment = secret_key::check(secret).map_err(|_| KeyError::Invalid)?;
-    let found = storage::api_keys::by_secret(&mut *engine.read().await?, &TokenHash::of_str(secret), now).await?;
-    let key = found.filter(|k| k.kind == ApiKeyKind::Secret).ok_or(KeyError::Invalid)?;
+    let hash = TokenHash::of_str(secret);
+    let found = storage::api_keys::by_secret(&mut *engine.read().await?, &hash, now).await?;
+    let (key, age) = found.filter(|(key, _)| key.kind == ApiKeyKind::Secret).ok_or(KeyError::Invalid)?;
     let dead = KeyError::Dead { key: key.id, env: key.environment_id };
     if !key.is_live(now) {
         return Err(dead);
@@ -108,14 +154,15 @@ pub async fn authenticate(
         return Err(dead);
     }
     engine.shared().activity.key(&key, now);
-    Ok((key, env))
+    let shown = Shown { key: key.id, secret: hash };
+    Ok(Opened { key, env, age, shown })
 }
 
 /// A key that asks for a change of keys, and what the actions of keys mean.
 #[derive(Debug, Clone)]
 pub struct Asker {
-    /// The key.
-    pub key: ApiKeyId,
+    /// The key, as it was shown.
+    pub shown: Shown,
     /// The environment it opens.
     pub home: EnvironmentId,
     /// The operations that keys can be restricted to.
@@ -123,14 +170,17 @@ pub struct Asker {
 }
 
 impl Asker {
-    /// The key as it is now, held until the transaction ends: one that was revoked since it was shown does nothing
-    /// more.
+    /// The key as it is now, held until the transaction ends: one that was revoked since it was shown, or whose secret
+    /// was replaced, does nothing more.
     async fn lock(&self, tx: &mut Tx<'_>, cx: &Context) -> Result<ApiKey, ApiKeyError> {
-        let found = storage::api_keys::lock(tx, self.home, self.key).await?;
-        found.filter(|key| key.is_live(cx.now)).ok_or(ApiKeyError::AskerGone)
+        match self.shown.lock(tx, self.home, cx.now).await? {
+            Some((key, SecretAge::Newest)) => Ok(key),
+            Some((_, SecretAge::Retiring)) => Err(ApiKeyError::SecretRetiring),
+            None => Err(ApiKeyError::AskerGone),
+        }
     }
 
-    /// Refuses a key that was revoked since it was shown.
+    /// Refuses a key that was revoked since it was shown, or whose secret is being replaced.
     pub(crate) async fn still_there(&self, tx: &mut Tx<'_>, cx: &Context) -> Result<(), ApiKeyError> {
         self.lock(tx, cx).await.map(drop)
     }
@@ -139,6 +189,12 @@ impl Asker {
     fn may_give(&self, own: &ApiKey, actions: &Actions, expires_at: Option<Timestamp>) -> Result<(), ApiKeyError> {
         let covered = self.catalogue.covers(&own.actions, actions) && own.lives_as_long_as(expires_at);
         if covered { Ok(()) } else { Err(ApiKeyError::MoreThanAsker) }
+    }
+
+    /// No key is renamed or ended by one that may do less: whoever has stolen that one could shut everybody else out.
+    /// How long either lives counts for nothing here.
+    fn may_manage(&self, own: &ApiKey, key: &ApiKey) -> Result<(), ApiKeyError> {
+        if self.catalogue.covers(&own.actions, &key.actions) { Ok(()) } else { Err(ApiKeyError::MoreThanAsker) }
     }
 }
 
@@ -279,7 +335,7 @@ async fn lock(
     id: ApiKeyId,
 ) -> Result<(Option<ApiKey>, ApiKey), ApiKeyError> {
     let own = match asker {
-        Some(asker) if asker.key <= id => Some(asker.lock(tx, cx).await?),
+        Some(asker) if asker.shown.key <= id => Some(asker.lock(tx, cx).await?),
         _ => None,
     };
     let key = storage::api_keys::lock(tx, cx.env, id).await?;
@@ -290,7 +346,7 @@ async fn lock(
     Ok((own, key.ok_or(ApiKeyError::NotFound)?))
 }
 
-/// Calls a key something else.
+/// Calls a key something else; a key that is restricted renames none that may do more.
 pub async fn rename(
     engine: &Engine,
     cx: &Context,
@@ -300,7 +356,10 @@ pub async fn rename(
 ) -> Result<ApiKey, ApiKeyError> {
     engine
         .write(cx, async move |tx, cx| {
-            let (_, mut key) = lock(tx, cx, Some(&asker), id).await?;
+            let (own, mut key) = lock(tx, cx, Some(&asker), id).await?;
+            if let Some(own) = &own {
+                asker.may_manage(own, &key)?;
+            }
             if key.name != name {
                 key.name.clone_from(&name);
                 storage::api_keys::save(tx, &key).await?;
@@ -346,11 +405,12 @@ pub async fn rotate(
 /// Keeps the answer with the new secret; an answer with the old one is not replayed any more.
 async fn keep_anew(tx: &mut Tx<'_>, cx: &Context, tenant: &Tenant, made: &Made) -> Result<(), StorageError> {
     let subject = made.key.id.to_string();
-    idempotency::forget(tx, cx, &subject).await?;
+    idempotency::forget_key(tx, cx.env, made.key.id).await?;
     idempotency::keep_sealed(tx, cx, &tenant.keys, 200, &made.body(), subject).await
 }
 
-/// Makes a key worth nothing; one that was so already stays as it was.
+/// Makes a key worth nothing, and forgets the answers that still show its secret; one that was so already stays as it
+/// was. A key that is restricted ends none that may do more.
 pub async fn revoke(engine: &Engine, cx: &Context, asker: Option<Asker>, id: ApiKeyId) -> Result<ApiKey, ApiKeyError> {
     engine.write(cx, async move |tx, cx| take_back(tx, cx, asker.as_ref(), id).await).await
 }
@@ -363,13 +423,19 @@ pub(crate) async fn take_back(
     id: ApiKeyId,
 ) -> Result<ApiKey, ApiKeyError> {
     let (own, mut key) = lock(tx, cx, asker, id).await?;
-    if own.is_some_and(|own| own.id == key.id) {
-        return Err(ApiKeyError::InUse);
+    if let (Some(asker), Some(own)) = (asker, &own) {
+        if own.id == key.id {
+            return Err(ApiKeyError::InUse);
+        }
+        // An operator's key reaches into every other environment, which it may delete as a whole.
+        if own.environment_id == key.environment_id {
+            asker.may_manage(own, &key)?;
+        }
     }
     if key.revoked_at.is_none() {
         key.revoked_at = Some(cx.now);
         storage::api_keys::save(tx, &key).await?;
-        idempotency::forget(tx, cx, &key.id.to_string()).await?;
+        idempotency::forget_key(tx, key.environment_id, key.id).await?;
         tell(tx, cx, EventType::ApiKeyRevoked, &key).await?;
     }
     Ok(key)

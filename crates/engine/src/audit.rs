@@ -2,7 +2,7 @@
 
 mod proof;
 
-pub use proof::{Proof, verify};
+pub use proof::{Expected, Proof, seal, verify};
 
 use crate::refusals::stored;
 use crate::{Engine, StorageError, tenancy};
@@ -99,7 +99,7 @@ fn subject(keys: &EnvironmentKeys, identity: &str) -> (&'static str, String) {
         }
         (_, id) => id.to_owned(),
     };
-    let kinds = ["user", "api_key", "identifier", "challenge", "client", "environment"];
+    let kinds = ["user", "api_key", "identifier", "challenge", "client", "environment", "project"];
     (kinds.into_iter().find(|known| *known == kind).unwrap_or("environment"), id)
 }
 

@@ -299,6 +299,7 @@ impl Prepared {
         storage::environments::insert(tx, row).await?;
         storage::environments::insert_host(tx, "", &row.routing_label, row.id).await?;
         let data_key = keys::add_data_key(tx, shared.master(), row.id, cx.now).await?;
+        storage::events::begin(tx, row.id, &keys::audit_head(&data_key)).await?;
         Ok(keys::insert_active(tx, row.id, &data_key, &self.signing_key, cx.now).await?)
     }
 }

@@ -1,6 +1,6 @@
 //! The event log: written inside each change, put in order afterwards.
 
-use crate::Engine;
+use crate::{Engine, tenancy};
 use domain::event::{Event, EventType};
 use domain::settings::Settings;
 use domain::user::Person;
@@ -13,8 +13,29 @@ const BATCH: usize = 500;
 
 /// Gives committed events their positions, chains the audit log, and wakes whoever waits for events; says how many.
 pub async fn sequence(engine: &Engine) -> Result<usize, Error> {
+    let mut waiting = Vec::new();
+    for env in storage::events::unsequenced(&mut *engine.read().await?, BATCH).await? {
+        match tenancy::there(engine, env).await {
+            Ok(Some(tenant)) => waiting.push((env, tenant.keys.audit_head.clone())),
+            // Deleted: its log goes as well.
+            Ok(None) => {}
+            Err(error @ (Error::Unavailable(_) | Error::Closed)) => return Err(error),
+            // The other environments wait for nothing of this one.
+            Err(error) => {
+                metrics::counter!("worker_faults_total", "round" => "sequence").increment(1);
+                tracing::error!(
+                    environment.id = %env,
+                    error = &error as &dyn std::error::Error,
+                    "the events of an environment are not put in order"
+                );
+            }
+        }
+    }
+    if waiting.is_empty() {
+        return Ok(0);
+    }
     let given =
-        engine.db().write(async move |tx: &mut Tx<'_>| storage::events::sequence(tx, None, BATCH).await).await?;
+        engine.db().write(async move |tx: &mut Tx<'_>| storage::events::sequence(tx, &waiting, BATCH).await).await?;
     if given > 0 {
         engine.shared().sequenced.notify_waiters();
     }

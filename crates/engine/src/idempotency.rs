@@ -1,9 +1,10 @@
 //! A write that is asked for twice under one key happens once.
 
+use crate::api_keys::Shown;
 use crate::refusals::stored;
 use crate::{Engine, tenancy};
 use domain::context::IdempotencyClaim;
-use domain::{Actor, Context, Kind, Refusal, Verdict, code};
+use domain::{Actor, ApiKeyId, Context, EnvironmentId, Kind, Refusal, Verdict, code};
 use std::time::Duration;
 use storage::idempotency::{Answer, ClaimState};
 use storage::{Error, Tx};
@@ -45,6 +46,9 @@ pub enum ClaimError {
     /// The first request is still running.
     #[error("the first request with this idempotency key is still running")]
     InProgress,
+    /// The key that asks is worth nothing by now.
+    #[error("the key that asks is worth nothing any more")]
+    AskerGone,
     /// The database failed.
     #[error("the idempotency key cannot be claimed")]
     Storage(#[from] Error),
@@ -55,16 +59,19 @@ impl Refusal for ClaimError {
     fn verdict(&self) -> Verdict {
         match self {
             Self::Mismatch => Kind::Conflict.code(code::IDEMPOTENCY_KEY_REUSED),
+            Self::AskerGone => Kind::Unauthenticated.code(code::AUTHENTICATION_INVALID),
             Self::InProgress => Kind::Conflict.code(code::IDEMPOTENCY_IN_PROGRESS),
             Self::Storage(_) => Verdict::Fault,
         }
     }
 }
 
-/// Claims a key for a request, in a step of its own that commits before the work begins.
+/// Claims a key for a request, in a step of its own that commits before the work begins. Looked at in the same step:
+/// whoever asks with a key that was revoked or rotated away meanwhile hears no answer that was kept.
 pub async fn claim(
     engine: &Engine,
     cx: &Context,
+    shown: Shown,
     route: String,
     key: String,
     fingerprint: [u8; 32],
@@ -79,6 +86,9 @@ pub async fn claim(
         let mine = claim.clone();
         let state = engine
             .write(cx, async move |tx, cx| {
+                if !shown.still_opens(tx, cx.env, cx.now).await? {
+                    return Err(ClaimError::AskerGone);
+                }
                 Ok::<_, ClaimError>(storage::idempotency::claim(tx, cx.env, &mine, fingerprint, cx.now).await?)
             })
             .await?;
@@ -144,4 +154,15 @@ pub(crate) async fn keep_sealed<T: serde::Serialize>(
 /// Drops the kept answer of a create when what it created is deleted: create, delete, create makes a new one.
 pub(crate) async fn forget(tx: &mut Tx<'_>, cx: &Context, subject: &str) -> Result<(), Error> {
     storage::idempotency::drop_for_subject(tx, cx.env, subject).await
+}
+
+/// Drops every kept answer that holds a secret of a key, whoever asked for it: the secret is worth nothing any more, or
+/// is not the newest. Of an environment that was made with the key the answer goes as well.
+pub(crate) async fn forget_key(tx: &mut Tx<'_>, env: EnvironmentId, key: ApiKeyId) -> Result<(), Error> {
+    storage::idempotency::drop_for_key(tx, env, key).await
+}
+
+/// Drops the operators' kept answers about the keys of an environment that is being deleted.
+pub(crate) async fn forget_keys_of(tx: &mut Tx<'_>, cx: &Context, env: EnvironmentId) -> Result<(), Error> {
+    storage::idempotency::drop_for_keys_of(tx, cx.env, env).await
 }

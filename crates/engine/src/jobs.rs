@@ -68,6 +68,11 @@ pub async fn run_due(engine: &Engine, owner: &str, max: usize) -> Result<usize, 
 }
 
 async fn run(engine: &Engine, owner: &str, job: LeasedJob) -> Result<(), Error> {
+    // Held up until somebody else may have it: what was not begun is theirs. What was begun settles under its owner's
+    // name, and so for nothing once that is another's.
+    if engine.now() >= job.leased_until {
+        return Ok(());
+    }
     let outcome = match job.kind.as_str() {
         mail::JOB => mail::send(engine, &job, owner).await.map_err(Failed::from),
         sms::JOB => sms::send(engine, &job, owner).await.map_err(Failed::from),

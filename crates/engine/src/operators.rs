@@ -123,22 +123,29 @@ pub async fn audit_log(
     filter: AuditFilter,
     request: PageRequest<()>,
 ) -> Result<Page<Chained>, OperatorError> {
-    looked(engine, cx, "audit_log", None).await?;
+    looked(engine, cx, Seen::All("audit_log", cx.env.to_string())).await?;
     Ok(audit::list(engine, cx, filter, request).await?)
 }
 
-/// Logs that an operator looked at something: at one of a kind, or at all of them.
-async fn looked(engine: &Engine, cx: &Context, kind: &'static str, id: Option<String>) -> Result<(), OperatorError> {
-    engine.write(cx, async move |tx, cx| Ok(look(tx, cx, kind, id.as_deref()).await?)).await
+/// What an operator looked at.
+enum Seen {
+    /// One of a kind, by its id.
+    One(&'static str, String),
+    /// All of a kind that there are in an environment, in a project, or, by the operators' own environment, anywhere.
+    All(&'static str, String),
 }
 
-async fn look(tx: &mut Tx<'_>, cx: &Context, kind: &'static str, id: Option<&str>) -> Result<(), StorageError> {
-    let data = json!({ "object": "operator_read", "kind": kind, "id": id });
-    let event = match id {
-        Some(id) => Event::new(EventType::OperatorRead, kind, id, data),
-        None => Event::new(EventType::OperatorRead, "environment", cx.env, data),
+/// Logs that an operator looked at something.
+async fn looked(engine: &Engine, cx: &Context, seen: Seen) -> Result<(), OperatorError> {
+    engine.write(cx, async move |tx, cx| Ok(look(tx, cx, &seen).await?)).await
+}
+
+async fn look(tx: &mut Tx<'_>, cx: &Context, seen: &Seen) -> Result<(), StorageError> {
+    let (kind, subject, data) = match seen {
+        Seen::One(kind, id) => (kind, id, json!({ "object": "operator_read", "kind": kind, "id": id })),
+        Seen::All(kind, of) => (kind, of, json!({ "object": "operator_read", "kind": kind, "id": null, "of": of })),
     };
-    events::push(tx, cx, event).await
+    events::push(tx, cx, Event::new(EventType::OperatorRead, *kind, subject, data)).await
 }
 
 /// Logs a change where it was asked for, and in the environment that was changed.

@@ -98,7 +98,8 @@ pub async fn position(engine: &Engine, env: &Environment, text: &str) -> Result<
     Ok(opened.map(|(position, _)| position).filter(|position| *position >= 0))
 }
 
-async fn seal(engine: &Engine, env: &Environment, position: i64) -> Result<String, StorageError> {
+/// A cursor of the event log.
+pub(crate) async fn seal(engine: &Engine, env: &Environment, position: i64) -> Result<String, StorageError> {
     cursor::seal(engine, env, BINDING, position, "").await
 }
 

@@ -47,6 +47,15 @@ pub enum WebhookError {
     /// The text is no event cursor of this environment.
     #[error("`{0}` is no event cursor of this environment")]
     Cursor(&'static str),
+    /// What comes after the cursor is not kept any more.
+    #[error("the log begins later")]
+    Expired {
+        /// Where it begins.
+        oldest_cursor: String,
+    },
+    /// Inside a transaction, the same by the position before the oldest event.
+    #[error("the log begins later")]
+    BeginsAfter(i64),
     /// The range has no beginning.
     #[error("the range has no beginning")]
     NoBegin,
@@ -70,6 +79,11 @@ impl Refusal for WebhookError {
             Self::EndpointDeleted => Kind::Conflict.code(code::WEBHOOK_ENDPOINT_DELETED),
             Self::BodyGone => Kind::Conflict.code(code::WEBHOOK_BODY_GONE),
             Self::Cursor(param) => Kind::Invalid.code(code::PARAM_FORMAT_INVALID).param(param),
+            Self::Expired { oldest_cursor } => {
+                Kind::Gone.code(code::EVENT_CURSOR_EXPIRED).with("oldest_cursor", oldest_cursor.clone())
+            }
+            // The operation says it by a cursor.
+            Self::BeginsAfter(_) => Kind::Gone.code(code::EVENT_CURSOR_EXPIRED),
             Self::NoBegin => Kind::Invalid.code(code::PARAM_NIL).param("since"),
             Self::Range => Kind::Invalid.code(code::PARAM_VALUE_INVALID).param("since"),
             Self::Storage(_) => Verdict::Fault,
@@ -130,7 +144,7 @@ pub async fn create(engine: &Engine, cx: &Context, new: NewEndpoint) -> Result<a
     engine
         .write(cx, async move |tx, cx| {
             // Holds the environment's cursor: of two creations at a time one counts the other.
-            let active_after = storage::webhooks::catch_up(tx, cx.env, cx.now).await?;
+            let active_after = storage::webhooks::catch_up(tx, cx.env, &tenant.keys.audit_head, cx.now).await?;
             if storage::webhooks::count(tx, cx.env).await? >= ENDPOINTS_MAX {
                 return Err(WebhookError::Full);
             }
@@ -193,7 +207,7 @@ pub async fn change(
     engine
         .write(cx, async move |tx, cx| {
             // The cursor before the endpoint, as everybody takes them.
-            let position = storage::webhooks::catch_up(tx, cx.env, cx.now).await?;
+            let position = storage::webhooks::catch_up(tx, cx.env, &tenant.keys.audit_head, cx.now).await?;
             let mut endpoint = lock(tx, cx, id).await?;
             let EndpointChange { url, patterns, enabled, include_meta } = change.clone();
             endpoint.url = url.unwrap_or(endpoint.url);

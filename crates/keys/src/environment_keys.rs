@@ -29,6 +29,14 @@ pub enum KeysError {
     Storage(#[from] storage::Error),
 }
 
+/// What the key that seals the end of the audit log is derived for.
+const AUDIT_HEAD: &str = "audit-head";
+
+/// The key that seals the end of the audit log of an environment that is being made with this data key.
+pub fn audit_head(data_key: &DataKey) -> MacKey {
+    data_key.derive_mac(AUDIT_HEAD)
+}
+
 /// An environment's keys.
 pub struct EnvironmentKeys {
     environment: String,
@@ -42,6 +50,8 @@ pub struct EnvironmentKeys {
     pub code: MacKey,
     /// Signs where the audit log begins when its oldest part was deleted.
     pub audit_anchor: MacKey,
+    /// Seals where the audit log ends.
+    pub audit_head: MacKey,
     /// Hashes backup codes: forty bits need a key as well.
     pub backup_code: MacKey,
     /// Makes the tickets of invitations, the same at every reading.
@@ -68,6 +78,7 @@ impl EnvironmentKeys {
         let (cursor, code) = (root.derive_mac("list-cursor"), root.derive_mac("challenge-code"));
         let (backup_code, invitation) = (root.derive_mac("backup-code"), root.derive_mac("invitation-ticket"));
         let audit_anchor = root.derive_mac("audit-anchor");
+        let audit_head = root.derive_mac(AUDIT_HEAD);
         let mut keys = Self {
             environment,
             signers: HashMap::new(),
@@ -77,6 +88,7 @@ impl EnvironmentKeys {
             code,
             backup_code,
             audit_anchor,
+            audit_head,
             invitation,
             data_keys,
         };

@@ -8,6 +8,6 @@ mod environment_keys;
 mod jwks;
 mod rotation;
 
-pub use environment_keys::{EnvironmentKeys, KeysError, load};
+pub use environment_keys::{EnvironmentKeys, KeysError, audit_head, load};
 pub use jwks::Jwks;
 pub use rotation::{AddKeyError, NewSigningKey, Rotation, add_data_key, insert_active, retire_due, rotate};

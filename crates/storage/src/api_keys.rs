@@ -9,7 +9,7 @@ use diesel::dsl::count_star;
 use diesel::prelude::*;
 use diesel_async::RunQueryDsl;
 use domain::action::Actions;
-use domain::key::{ApiKey, ApiKeyKind};
+use domain::key::{ApiKey, ApiKeyKind, SecretAge};
 use domain::page::{Direction, Page, PageRequest, Start};
 use domain::{ApiKeyId, EnvironmentId, Timestamp};
 
@@ -52,8 +52,9 @@ impl TryFrom<Row> for ApiKey {
     }
 }
 
-/// Finds a key by the hash of its secret, or of the one before while that still counts; whatever the key's state.
-pub async fn by_secret(conn: &mut Conn, secret: &TokenHash, now: Timestamp) -> Result<Option<ApiKey>> {
+/// Finds a key by the hash of its secret, or of the one before while that still counts, and says which of the two it
+/// is; whatever the key's state.
+pub async fn by_secret(conn: &mut Conn, secret: &TokenHash, now: Timestamp) -> Result<Option<(ApiKey, SecretAge)>> {
     let hash = secret.as_bytes().as_slice();
     let row: Option<Row> = api_keys::table
         .filter(api_keys::hashed_secret.eq(hash))
@@ -62,7 +63,7 @@ pub async fn by_secret(conn: &mut Conn, secret: &TokenHash, now: Timestamp) -> R
         .await
         .optional()?;
     if let Some(row) = row {
-        return ApiKey::try_from(row).map(Some);
+        return Ok(Some((ApiKey::try_from(row)?, SecretAge::Newest)));
     }
     let row: Option<Row> = api_keys::table
         .filter(api_keys::previous_hash.eq(hash).and(api_keys::previous_until.gt(now.millis())))
@@ -70,7 +71,7 @@ pub async fn by_secret(conn: &mut Conn, secret: &TokenHash, now: Timestamp) -> R
         .first(conn)
         .await
         .optional()?;
-    row.map(ApiKey::try_from).transpose()
+    row.map(|row| Ok((ApiKey::try_from(row)?, SecretAge::Retiring))).transpose()
 }
 
 /// Finds a key of an environment.
@@ -96,6 +97,61 @@ pub async fn lock(tx: &mut Tx<'_>, env: EnvironmentId, id: ApiKeyId) -> Result<O
         .await
         .optional()?;
     row.map(ApiKey::try_from).transpose()
+}
+
+/// The secrets of a row: the newest, the one before, and until when that one counts.
+type Secrets = (Vec<u8>, Option<Vec<u8>>, Option<i64>);
+
+/// What a secret is to a key at this time; none when it is nothing to it any more.
+fn shown(found: Option<(Row, Secrets)>, secret: &TokenHash, now: Timestamp) -> Result<Option<(ApiKey, SecretAge)>> {
+    let Some((row, (newest, previous, until))) = found else { return Ok(None) };
+    let is = |hash: &[u8]| TokenHash::from_bytes(hash).is_some_and(|hash| hash == *secret);
+    let age = if is(&newest) {
+        SecretAge::Newest
+    } else if previous.as_deref().is_some_and(is) && until.is_some_and(|until| until > now.millis()) {
+        SecretAge::Retiring
+    } else {
+        return Ok(None);
+    };
+    Ok(Some((ApiKey::try_from(row)?, age)))
+}
+
+/// Finds a key that somebody has shown, with what the secret is to it at this time; none when it is nothing to it any
+/// more.
+pub async fn find_shown(
+    conn: &mut Conn,
+    env: EnvironmentId,
+    id: ApiKeyId,
+    secret: &TokenHash,
+    now: Timestamp,
+) -> Result<Option<(ApiKey, SecretAge)>> {
+    let found = api_keys::table
+        .find(id.to_string())
+        .filter(api_keys::environment_id.eq(env.to_string()))
+        .select((Row::as_select(), (api_keys::hashed_secret, api_keys::previous_hash, api_keys::previous_until)))
+        .first(conn)
+        .await
+        .optional()?;
+    shown(found, secret, now)
+}
+
+/// The same, and holds its row until the transaction ends.
+pub async fn lock_shown(
+    tx: &mut Tx<'_>,
+    env: EnvironmentId,
+    id: ApiKeyId,
+    secret: &TokenHash,
+    now: Timestamp,
+) -> Result<Option<(ApiKey, SecretAge)>> {
+    let found = api_keys::table
+        .find(id.to_string())
+        .filter(api_keys::environment_id.eq(env.to_string()))
+        .select((Row::as_select(), (api_keys::hashed_secret, api_keys::previous_hash, api_keys::previous_until)))
+        .locked()
+        .get_result(&mut **tx)
+        .await
+        .optional()?;
+    shown(found, secret, now)
 }
 
 /// All keys of an environment, live and revoked, oldest first.

@@ -216,6 +216,16 @@ pub async fn end(conn: &mut Conn, env: EnvironmentId) -> Result<(i64, String)> {
     Ok(end.unwrap_or_else(|| (0, GENESIS.to_owned())))
 }
 
+/// The end of the chain with what proves that it is ours; none when it was taken away.
+pub async fn head(conn: &mut Conn, env: EnvironmentId) -> Result<Option<(i64, String, Option<String>)>> {
+    let head = event_positions::table.find(env.to_string()).select((
+        event_positions::last_audit_sequence,
+        event_positions::last_hash,
+        event_positions::head_tag,
+    ));
+    Ok(head.first(conn).await.optional()?)
+}
+
 /// A row as somebody may have left it.
 #[derive(Debug, Clone)]
 pub struct Link {

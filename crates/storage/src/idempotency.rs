@@ -8,11 +8,12 @@ use crate::row::corrupt;
 use crate::{Conn, Error, Result, Tx};
 use anydb::Any;
 use diesel::prelude::*;
-use diesel::sql_types::BigInt;
+use diesel::sql_types::{BigInt, Text};
 use diesel_async::RunQueryDsl;
 use domain::context::IdempotencyClaim;
+use domain::environment::ADMIN_SLUG;
 use domain::time::{hours, minutes};
-use domain::{EnvironmentId, Timestamp};
+use domain::{ApiKeyId, EnvironmentId, Timestamp};
 use std::time::Duration;
 
 /// After this long without an answer the owner of a claim counts as dead.
@@ -202,6 +203,37 @@ pub async fn drop_for_subject(tx: &mut Tx<'_>, env: EnvironmentId, subject_id: &
         .filter(dsl::subject_id.eq(subject_id))
         .execute(conn)
         .await?;
+    Ok(())
+}
+
+/// Drops the answers that tell of a key, in the transaction that ends its secret: those of its environment, and those of
+/// the operators', who may have made the key or, as its first one, the environment.
+pub async fn drop_for_key(tx: &mut Tx<'_>, env: EnvironmentId, key: ApiKeyId) -> Result<()> {
+    let conn: &mut Conn = tx;
+    diesel::sql_query(
+        "DELETE FROM idempotency_keys WHERE subject_id = $1 AND environment_id IN ( \
+             SELECT id FROM \"environments\" WHERE id = $2 OR slug = $3)",
+    )
+    .bind::<Text, _>(key.to_string())
+    .bind::<Text, _>(env.to_string())
+    .bind::<Text, _>(ADMIN_SLUG)
+    .execute(conn)
+    .await?;
+    Ok(())
+}
+
+/// Drops what is kept under the operators' claims about the keys of an environment, in the transaction that deletes it
+/// and before its keys are gone.
+pub async fn drop_for_keys_of(tx: &mut Tx<'_>, operators: EnvironmentId, env: EnvironmentId) -> Result<()> {
+    let conn: &mut Conn = tx;
+    diesel::sql_query(
+        "DELETE FROM idempotency_keys WHERE environment_id = $1 AND subject_id IN ( \
+             SELECT id FROM api_keys WHERE environment_id = $2)",
+    )
+    .bind::<Text, _>(operators.to_string())
+    .bind::<Text, _>(env.to_string())
+    .execute(conn)
+    .await?;
     Ok(())
 }
 

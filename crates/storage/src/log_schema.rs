@@ -45,6 +45,7 @@ diesel::table! {
         last_position -> BigInt,
         last_audit_sequence -> BigInt,
         last_hash -> Text,
+        head_tag -> Nullable<Text>,
     }
 }
 diesel::table! {

@@ -67,6 +67,8 @@ pub struct Leased {
     pub endpoint: WebhookEndpoint,
     /// Who holds it.
     pub owner: String,
+    /// When others may take it over.
+    pub until: Timestamp,
     /// What goes there.
     pub wanted: Wanted,
     /// How many attempts were made before.
@@ -233,6 +235,8 @@ pub async fn lease(
 ) -> Result<Vec<Leased>> {
     let mut leased = Vec::new();
     for (env, endpoint) in take_due(tx, now, ENDPOINTS).await? {
+        // Only who has a turn now goes to the end of the line: whoever was looked at in vain is the next.
+        crate::webhooks::serve(tx, env, endpoint.id, now).await?;
         let free = endpoint.at_once().saturating_sub(under_way(tx, env, &endpoint, now).await?.len());
         let room = free.min(max.saturating_sub(leased.len()));
         let due: Vec<Row> = of_endpoint(env, endpoint.id)
@@ -251,6 +255,7 @@ pub async fn lease(
                 env,
                 endpoint: endpoint.clone(),
                 owner: owner.to_owned(),
+                until: now + lease_for,
                 attempts: row.attempts,
                 wanted: Wanted {
                     event_id: read(&row.event_id, "webhook_queue.event_id")?,

@@ -8,6 +8,7 @@ use crate::row::{at, corrupt, one_row, read};
 use crate::webhook_queue::Wanted;
 use crate::{Conn, Result, Tx, event_texts, webhook_queue as queue};
 use anydb::{Any, Doc, Lock as _};
+use crypto::MacKey;
 use diesel::dsl::count_star;
 use diesel::prelude::*;
 use diesel::sql_types::Text;
@@ -223,10 +224,6 @@ pub(crate) async fn take_due(
         .await?;
     let mut taken = Vec::with_capacity(due.len());
     for row in due {
-        diesel::update(rows::table.find((&row.environment_id, &row.id)))
-            .set(rows::served_at.eq(now.millis()))
-            .execute(&mut **tx)
-            .await?;
         let (environment, id) = (row.environment_id.clone(), row.id.clone());
         match (read(&environment, "webhook_endpoints.environment_id"), WebhookEndpoint::try_from(row)) {
             (Ok(env), Ok(endpoint)) => taken.push((env, endpoint)),
@@ -240,6 +237,15 @@ pub(crate) async fn take_due(
         }
     }
     Ok(taken)
+}
+
+/// Notes that an endpoint has its turn: who waits longest is next, however old the backlog of another is.
+pub(crate) async fn serve(tx: &mut Tx<'_>, env: EnvironmentId, id: WebhookEndpointId, now: Timestamp) -> Result<()> {
+    diesel::update(rows::table.find((env.to_string(), id.to_string())))
+        .set(rows::served_at.eq(now.millis()))
+        .execute(&mut **tx)
+        .await?;
+    Ok(())
 }
 
 #[derive(QueryableByName)]
@@ -294,10 +300,10 @@ pub async fn fan_out(tx: &mut Tx<'_>, env: EnvironmentId, now: Timestamp) -> Res
 /// until the transaction ends. Says the position up to which the log is told.
 ///
 /// A long backlog is left to the worker: then the position is that of the last event all the same.
-pub async fn catch_up(tx: &mut Tx<'_>, env: EnvironmentId, now: Timestamp) -> Result<i64> {
+pub async fn catch_up(tx: &mut Tx<'_>, env: EnvironmentId, key: &MacKey, now: Timestamp) -> Result<i64> {
     const BATCHES: usize = 4;
     // Committed events that have no position yet belong to what happened so far.
-    crate::events::sequence(tx, Some(env), 2000).await?;
+    crate::events::sequence(tx, &[(env, key.clone())], 2000).await?;
     let mut position = lock_cursor(tx, env, true).await?.unwrap_or(0);
     for _ in 0..BATCHES {
         let (reached, seen) = fan_out_from(tx, env, position, now).await?;

@@ -3,6 +3,7 @@
 use crate::error::ApiError;
 use crate::routing::{Routes, ServiceConfig};
 use domain::action::{Actions, Catalogue, Operation, of_group};
+use domain::key::SecretAge;
 use domain::{Kind, Problem, code};
 use serde_json::Map;
 use std::sync::Arc;
@@ -40,6 +41,17 @@ pub(crate) fn admit(operation: &Operation, actions: &Actions) -> Result<(), ApiE
     }
     let problem = Problem { kind: Kind::Forbidden, code: code::FORBIDDEN, meta: Map::new() };
     Err(ApiError::problem(problem.with("permission", of_group(&operation.group, operation.reads))))
+}
+
+/// Refuses a secret that is being replaced where keys are made, changed and ended: whoever has stolen it is not to get
+/// another, nor an answer that was kept.
+pub(crate) fn admit_secret(operation: &Operation, age: SecretAge) -> Result<(), ApiError> {
+    match age {
+        SecretAge::Retiring if operation.manages_keys() => {
+            Err(ApiError::refuse(Kind::Forbidden, code::API_KEY_SECRET_RETIRING))
+        }
+        SecretAge::Newest | SecretAge::Retiring => Ok(()),
+    }
 }
 
 /// The first segment of a path behind its version.

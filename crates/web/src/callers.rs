@@ -14,9 +14,9 @@ use domain::client::Client;
 use domain::environment::Environment;
 use domain::session::Session;
 use domain::user::User;
-use domain::{Actor, ApiKeyId, ClientId, Context, Kind, code};
+use domain::{Actor, ClientId, Context, Kind, code};
 use engine::Engine;
-use engine::api_keys::KeyError;
+use engine::api_keys::{KeyError, Opened, Shown};
 use engine::callers::{Credential, DeviceCookie};
 use futures_util::future::LocalBoxFuture;
 use std::sync::Arc;
@@ -96,8 +96,8 @@ pub struct SecretKey {
     pub cx: Context,
     /// The key's environment.
     pub env: Arc<Environment>,
-    /// The key.
-    pub key: ApiKeyId,
+    /// The key, as it was shown.
+    pub key: Shown,
 }
 
 /// An operator: whoever holds a secret key of the operators' own environment. For anybody else the route does not
@@ -107,8 +107,8 @@ pub struct Operator {
     pub cx: Context,
     /// The operators' own environment.
     pub env: Arc<Environment>,
-    /// The key.
-    pub key: ApiKeyId,
+    /// The key, as it was shown.
+    pub key: Shown,
 }
 
 /// The token of an `Authorization: Bearer` header (RFC 6750 section 2.1), the scheme in any case.
@@ -212,28 +212,34 @@ pub(crate) async fn secret_key(asked: &Asked) -> Result<SecretKey, ApiError> {
         asked.state.actor.set(Actor::ApiKey(*key));
         asked.state.attempts.begin(Denial::ApiKeyRefused, &format!("api_key:{key}"));
     }
-    let (key, env) = found?;
+    let Opened { key, env, age, shown } = found?;
     asked.state.env.replace(Some(Arc::clone(&env)));
     limits::by_route(asked, &env, key.id)?;
     let route = asked.state.route.get().ok_or_else(|| ApiError::fault(NoEdge))?;
     // Before anything is said of permissions: what is not there asks for none.
     if route.operation.group == OPERATORS && !env.is_admin() {
+        // Told nothing, but seen: a key of an environment has no business here.
+        asked.state.actor.set(Actor::ApiKey(key.id));
+        asked.state.attempts.begin(Denial::RequestForbidden, &format!("api_key:{}", key.id));
         return Err(ApiError::refuse(Kind::NotFound, code::RESOURCE_NOT_FOUND));
     }
     // Made first: a refusal of the key is written down with the key.
     let cx = asked.context(&env, Actor::ApiKey(key.id));
     actions::admit(&route.operation, &key.actions)?;
-    Ok(SecretKey { cx: Context { reason: reason(asked)?, ..cx }, env, key: key.id })
+    actions::admit_secret(&route.operation, age)?;
+    Ok(SecretKey { cx: Context { reason: reason(asked)?, ..cx }, env, key: shown })
 }
 
 /// Looks again when the body is there, which may have taken half a minute: whoever was revoked or rotated away
 /// meanwhile does nothing more, and hears no answer that was kept for somebody else.
-pub(crate) async fn still_opens(asked: &Asked, key: ApiKeyId) -> Result<(), ApiError> {
+pub(crate) async fn still_opens(asked: &Asked, key: Shown) -> Result<(), ApiError> {
     let stranger = || ApiError::refuse(Kind::Unauthenticated, code::AUTHENTICATION_INVALID);
     let Bearer::Token(secret) = Bearer::of(&asked.req) else { return Err(stranger()) };
     let secret = crypto::Secret::new(secret);
-    let (found, _) = engine::api_keys::authenticate(&asked.engine, secret.expose(), asked.engine.now()).await?;
-    if found.id == key { Ok(()) } else { Err(stranger()) }
+    let found = engine::api_keys::authenticate(&asked.engine, secret.expose(), asked.engine.now()).await?;
+    let route = asked.state.route.get().ok_or_else(|| ApiError::fault(NoEdge))?;
+    actions::admit_secret(&route.operation, found.age)?;
+    if found.key.id == key.key { Ok(()) } else { Err(stranger()) }
 }
 
 /// Why a backend writes, for the audit log; a read needs no reason, and one that is sent along is not looked at.

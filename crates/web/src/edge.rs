@@ -18,10 +18,11 @@ use actix_web::http::header::{
 };
 use actix_web::http::{Method, StatusCode};
 use actix_web::{Error, HttpMessage, HttpResponse};
+use domain::action::OPERATORS;
 use domain::audit::Denial;
 use domain::code::Code;
-use domain::environment::EnvironmentKind;
-use domain::{Kind, NewId, RequestId, Surface, code};
+use domain::environment::{Environment, EnvironmentKind};
+use domain::{Actor, ApiKeyId, EnvironmentId, Kind, NewId, ProjectId, RequestId, Surface, code};
 use engine::Engine;
 use engine::callers::{Device, DeviceCookie};
 use futures_util::future::LocalBoxFuture;
@@ -35,6 +36,9 @@ pub const REQUEST_ID: HeaderName = HeaderName::from_static("x-authn-request-id")
 
 /// Refusals that are the ordinary course of things: a page that asks once more for a factor, and foreign pages.
 const EXPECTED: [Code; 2] = [code::REVERIFICATION_REQUIRED, code::ORIGIN_INVALID];
+
+/// Refusals of a claim on an idempotency key: the request itself was not looked at.
+const OF_CLAIMS: [Code; 2] = [code::IDEMPOTENCY_KEY_REUSED, code::IDEMPOTENCY_IN_PROGRESS];
 
 /// Where the event log ended before the list of the answer was read.
 const EVENT_CURSOR: HeaderName = HeaderName::from_static("x-authn-event-cursor");
@@ -262,22 +266,30 @@ impl Parts {
         refused
     }
 
-    /// Writes down for the audit log what was tried and did not succeed, and what somebody known may not do. What
-    /// failed on our side was refused to nobody.
+    /// Writes down for the audit log what was tried and did not succeed, what somebody known may not do, and what an
+    /// operator wanted changed in vain. What failed on our side was refused to nobody, and what cannot be read is none of
+    /// an operator's acts.
     async fn write_down(&self, state: &RequestState, response: &ServiceResponse<BoxBody>, refused: Option<Code>) {
         let mut attempts = state.attempts.take();
         let is_forbidden =
             response.status() == StatusCode::FORBIDDEN && refused.is_some_and(|c| !EXPECTED.contains(&c));
-        if (attempts.is_empty() && !is_forbidden) || response.status().is_server_error() {
+        let is_in_vain = is_change_of_operator(state)
+            && matches!(response.status(), StatusCode::NOT_FOUND | StatusCode::CONFLICT)
+            && refused.is_some_and(|c| !OF_CLAIMS.contains(&c));
+        if (attempts.is_empty() && !is_forbidden && !is_in_vain) || response.status().is_server_error() {
             return;
         }
         let Some(env) = state.env.borrow().clone() else { return };
         let cx = state.context(response.request().headers(), &env);
         if attempts.is_empty()
-            && is_forbidden
             && let Some(actor) = cx.actor.id()
         {
-            attempts.push((Denial::RequestForbidden, format!("{}:{actor}", cx.actor.kind().as_str())));
+            let actor = format!("{}:{actor}", cx.actor.kind().as_str());
+            attempts.push(if is_forbidden {
+                (Denial::RequestForbidden, actor)
+            } else {
+                (Denial::OperatorRefused, subject_of(response.request().path()).unwrap_or(actor))
+            });
         }
         if attempts.is_empty() {
             return;
@@ -301,6 +313,23 @@ impl Parts {
             tracing::error!(request.id = %state.id, error.chain = chain, "an idempotency claim stays until it runs out");
         }
     }
+}
+
+/// Whether an operator asked for a change with a key that may ask for it.
+fn is_change_of_operator(state: &RequestState) -> bool {
+    let of_operators = |env: &Arc<Environment>| env.is_admin();
+    let is_change = state.route.get().is_some_and(|route| route.operation.group == OPERATORS && !route.operation.reads);
+    is_change && matches!(state.actor.get(), Actor::ApiKey(_)) && state.env.borrow().as_ref().is_some_and(of_operators)
+}
+
+/// What the path of an operator's request is about: the last thing that it names.
+fn subject_of(path: &str) -> Option<String> {
+    path.split('/').rev().find_map(|segment| {
+        let key = segment.parse::<ApiKeyId>().map(|id| format!("api_key:{id}"));
+        let environment = || segment.parse::<EnvironmentId>().map(|id| format!("environment:{id}"));
+        let project = || segment.parse::<ProjectId>().map(|id| format!("project:{id}"));
+        key.or_else(|_| environment()).or_else(|_| project()).ok()
+    })
 }
 
 fn default_header(headers: &mut HeaderMap, name: HeaderName, value: &'static str) {

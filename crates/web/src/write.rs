@@ -10,7 +10,8 @@ use actix_web::http::header::CONTENT_TYPE;
 use actix_web::{FromRequest, HttpRequest};
 use crypto::canonical_json::canonical;
 use domain::environment::Environment;
-use domain::{ApiKeyId, Context, Kind, code};
+use domain::{Context, Kind, code};
+use engine::api_keys::Shown;
 use engine::idempotency::{self, Claimed};
 use futures_util::future::LocalBoxFuture;
 use serde_json::{Map, Value};
@@ -24,8 +25,8 @@ pub struct Write<T> {
     pub cx: Context,
     /// The key's environment.
     pub env: Arc<Environment>,
-    /// The key.
-    pub key: ApiKeyId,
+    /// The key, as it was shown.
+    pub key: Shown,
     /// The body.
     pub body: T,
 }
@@ -40,16 +41,16 @@ impl<T: FromForm + 'static> FromRequest for Write<T> {
             let caller = secret_key(asked).await?;
             let object = body::object(&asked.req, payload).await?;
             still_opens(asked, caller.key).await?;
-            let cx = claim(asked, caller.cx, &object).await?;
+            let cx = claim(asked, caller.cx, caller.key, &object).await?;
             Ok(Self { cx, env: caller.env, key: caller.key, body: body::parse(object)? })
         })
     }
 }
 
-async fn claim(asked: &Asked, mut cx: Context, object: &Map<String, Value>) -> Result<Context, ApiError> {
+async fn claim(asked: &Asked, mut cx: Context, shown: Shown, object: &Map<String, Value>) -> Result<Context, ApiError> {
     let Some(key) = idempotency_key(asked)? else { return Ok(cx) };
     let route = format!("{} {}", asked.req.method(), asked.req.path());
-    match idempotency::claim(&asked.engine, &cx, route, key, fingerprint(&asked.req, object)).await? {
+    match idempotency::claim(&asked.engine, &cx, shown, route, key, fingerprint(&asked.req, object)).await? {
         Claimed::Replay(answer) => Err(ApiError::stored(answer)),
         Claimed::Fresh(claim) => {
             asked.state.claim.replace(Some((cx.clone(), claim.clone())));

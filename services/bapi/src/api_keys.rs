@@ -7,7 +7,7 @@ use api::{ApiKey, Page};
 use domain::action::Actions;
 use domain::text::label;
 use domain::{ApiKeyId, EnvironmentId, Timestamp};
-use engine::api_keys::{self, ACTIONS_MAX, Asker, NewKey};
+use engine::api_keys::{self, ACTIONS_MAX, Asker, NewKey, Shown};
 use engine::{ApiKeyKey, Engine};
 use std::time::Duration;
 use utoipa::ToSchema;
@@ -103,8 +103,8 @@ impl FromForm for ApiKeyRotateRequest {
 }
 
 /// The key that asks.
-pub(crate) fn asker(key: ApiKeyId, home: EnvironmentId, operations: &Operations) -> Asker {
-    Asker { key, home, catalogue: operations.catalogue() }
+pub(crate) fn asker(shown: Shown, home: EnvironmentId, operations: &Operations) -> Asker {
+    Asker { shown, home, catalogue: operations.catalogue() }
 }
 
 /// Lists the keys of the environment, revoked ones among them; never a secret.
@@ -141,7 +141,7 @@ async fn get_api_key(caller: SecretKey, engine: Data<Engine>, Id(id): Id<ApiKeyI
     Ok(Json(ApiKey::from(&api_keys::find(&engine, &caller.cx, id).await?)))
 }
 
-/// Calls a key something else.
+/// Calls a key something else: one that may do no more than the key that asks.
 #[utoipa::path(request_body = ApiKeyUpdateRequest, responses((status = 200, body = ApiKey), ApiErrors))]
 #[patch("/v1/api-keys/{api_key_id}")]
 async fn update_api_key(
@@ -154,7 +154,8 @@ async fn update_api_key(
     Ok(Json(ApiKey::from(&api_keys::rename(&engine, &cx, asker, id, body.name).await?)))
 }
 
-/// Gives a key another secret, shown in this answer alone; the old one works until the overlap ends.
+/// Gives a key another secret, shown in this answer alone; the old one works until the overlap ends, but makes, changes
+/// and ends no keys.
 #[utoipa::path(request_body = ApiKeyRotateRequest, responses((status = 200, body = ApiKey), ApiErrors))]
 #[post("/v1/api-keys/{api_key_id}/rotate")]
 async fn rotate_api_key(
@@ -167,7 +168,8 @@ async fn rotate_api_key(
     Ok(Json(api_keys::rotate(&engine, &cx, asker, id, body.overlap_seconds).await?.body()))
 }
 
-/// Makes a key worthless, from the next request on; a key does not revoke itself.
+/// Makes a key worthless, from the next request on: one that may do no more than the key that asks, and not that one
+/// itself.
 #[utoipa::path(responses((status = 200, body = ApiKey), ApiErrors))]
 #[post("/v1/api-keys/{api_key_id}/revoke")]
 async fn revoke_api_key(

@@ -262,7 +262,11 @@ async fn rotate_webhook_endpoint_secret(
 }
 
 /// Pushes the events of a range again, in their order, to an endpoint; a range spans 100,000 events at most.
-#[utoipa::path(request_body = WebhookReplayRequest, responses((status = 202, body = WebhookReplay), ApiErrors))]
+#[utoipa::path(request_body = WebhookReplayRequest, responses(
+    (status = 202, body = WebhookReplay),
+    (status = 410, body = api::ErrorResponse, description = "What the range begins with is not kept any more."),
+    ApiErrors,
+))]
 #[post("/v1/webhooks/endpoints/{endpoint_id}/replay")]
 async fn replay_webhook_events(
     Write { cx, body, .. }: Write<WebhookReplayRequest>,

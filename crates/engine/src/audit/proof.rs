@@ -3,7 +3,7 @@
 
 use super::is_ours;
 use crate::{Engine, StorageError, tenancy};
-use domain::audit::GENESIS;
+use domain::audit::{GENESIS, is_head};
 use domain::{Context, EnvironmentId};
 use storage::audit::Link;
 
@@ -22,6 +22,14 @@ pub enum Proof {
         /// Its hash: who keeps it elsewhere can prove later that this much was there.
         hash: String,
     },
+    /// Every entry is as it was written, but nothing proves that the last one is the last: the end of the log was never
+    /// sealed, by a version before this one, or somebody has taken the seal away.
+    Unsealed {
+        /// The place of the last one.
+        last: i64,
+        /// Its hash.
+        hash: String,
+    },
     /// Somebody was at it.
     Broken {
         /// The first place that is wrong.
@@ -31,12 +39,18 @@ pub enum Proof {
     },
 }
 
-/// Walks the chain of an environment.
-pub async fn verify(engine: &Engine, cx: &Context) -> Result<Proof, StorageError> {
+/// An entry that somebody has noted elsewhere: its place and its hash.
+pub type Expected = (i64, String);
+
+/// Walks the chain of an environment, and looks for an entry that was noted elsewhere.
+///
+/// The seal at the end proves that nothing was cut off, but not against somebody who puts the whole log back to what it
+/// was at an earlier time, its seal included: against that one helps an entry that was noted outside of the database.
+pub async fn verify(engine: &Engine, cx: &Context, expected: Option<&Expected>) -> Result<Proof, StorageError> {
     loop {
         let begins = begin(engine, cx.env).await?;
         let proof = match &begins {
-            Ok(begin) => walk(engine, cx.env, begin).await?,
+            Ok(begin) => walk(engine, cx.env, begin, expected).await?,
             Err(broken) => return Ok(broken.clone()),
         };
         // Retention may have cut the log while it was read: then it is looked at anew.
@@ -59,11 +73,29 @@ async fn begin(engine: &Engine, env: EnvironmentId) -> Result<Result<(i64, Strin
     })
 }
 
-async fn walk(engine: &Engine, env: EnvironmentId, begin: &(i64, String)) -> Result<Proof, StorageError> {
+async fn walk(
+    engine: &Engine,
+    env: EnvironmentId,
+    begin: &(i64, String),
+    expected: Option<&Expected>,
+) -> Result<Proof, StorageError> {
+    let tenant = tenancy::tenant(engine, env).await?;
     let (first, mut hash) = begin.clone();
     let mut at = first;
+    let differs = |at: i64, hash: &str| expected.is_some_and(|(wanted, known)| *wanted == at && known != hash);
+    if let Some((wanted, _)) = expected
+        && *wanted < first
+    {
+        return Ok(Proof::Broken { sequence: *wanted, why: "it is not kept any more: expect a later entry" });
+    }
+    if differs(at, &hash) {
+        return Ok(Proof::Broken { sequence: at, why: "it is not the entry that was expected" });
+    }
     // Before the entries: those that are added meanwhile are no surplus.
-    let (end, end_hash) = storage::audit::end(&mut *engine.read().await?, env).await?;
+    let head = storage::audit::head(&mut *engine.read().await?, env).await?;
+    let Some((end, end_hash, tag)) = head else {
+        return Ok(Proof::Broken { sequence: first + 1, why: "what says where the log ends is missing" });
+    };
     loop {
         let links = storage::audit::links(&mut *engine.read().await?, env, at, BATCH).await?;
         if links.is_empty() {
@@ -78,12 +110,51 @@ async fn walk(engine: &Engine, env: EnvironmentId, begin: &(i64, String)) -> Res
             if at == end && hash != end_hash {
                 return Ok(Proof::Broken { sequence: at, why: "the log ended with another entry here" });
             }
+            if differs(at, &hash) {
+                return Ok(Proof::Broken { sequence: at, why: "it is not the entry that was expected" });
+            }
         }
     }
     if at < end {
         return Ok(Proof::Broken { sequence: at + 1, why: "the entry is missing" });
     }
-    Ok(Proof::Sound { entries: at - first, last: at, hash })
+    if let Some((wanted, _)) = expected
+        && *wanted > at
+    {
+        return Ok(Proof::Broken { sequence: *wanted, why: "the entry that was expected is missing" });
+    }
+    if at > end {
+        // Added meanwhile by us, and so within the end of by now; or by somebody else.
+        let now = storage::audit::head(&mut *engine.read().await?, env).await?;
+        let reached = now.map_or(0, |(sequence, ..)| sequence);
+        if at > reached {
+            return Ok(Proof::Broken { sequence: reached + 1, why: "the log ended before this entry" });
+        }
+    }
+    match tag {
+        None => Ok(Proof::Unsealed { last: at, hash }),
+        Some(tag) if is_head(&tenant.keys.audit_head, env, end, &end_hash, &tag) => {
+            Ok(Proof::Sound { entries: at - first, last: at, hash })
+        }
+        Some(_) => Ok(Proof::Broken { sequence: end + 1, why: "the log did not end before it" }),
+    }
+}
+
+/// Seals the end of a log that never was, if every entry is as it was written; says what the log is worth then. What
+/// was cut off before cannot be found out: that is for whoever asks to know.
+pub async fn seal(engine: &Engine, cx: &Context) -> Result<Proof, StorageError> {
+    let tenant = tenancy::tenant(engine, cx.env).await?;
+    loop {
+        let proof = verify(engine, cx, None).await?;
+        let Proof::Unsealed { last, hash } = proof else { return Ok(proof) };
+        let tenant = tenant.clone();
+        // Not when entries were added meanwhile: those are looked at first.
+        engine
+            .write(cx, async move |tx, cx| {
+                storage::events::seal(tx, cx.env, &tenant.keys.audit_head, last, &hash).await
+            })
+            .await?;
+    }
 }
 
 /// Whether an entry is the next one, and is what was written.

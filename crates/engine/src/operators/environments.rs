@@ -1,6 +1,6 @@
 //! Environments of a project: made with their first key, changed, and deleted with all that is in them.
 
-use super::{OperatorError, at, looked, told};
+use super::{OperatorError, Seen, at, looked, told};
 use crate::api_keys::{self, Asker, NewKey};
 use crate::bootstrap::{self, Draft, Prepared, publishable_key};
 use crate::{Engine, events, idempotency, tenancy};
@@ -62,7 +62,7 @@ pub async fn list(
     project: ProjectId,
     request: PageRequest<Key>,
 ) -> Result<Page<EnvironmentRow>, OperatorError> {
-    looked(engine, cx, "project", Some(project.to_string())).await?;
+    looked(engine, cx, Seen::All("environment", project.to_string())).await?;
     rows::project(&mut *engine.read().await?, project).await?.ok_or(OperatorError::NoProject)?;
     let total = engine.scan(async move |conn| rows::count_environments(conn, project).await).await?;
     let mut page = rows::page_of_environments(&mut *engine.read().await?, project, &request).await?;
@@ -72,7 +72,7 @@ pub async fn list(
 
 /// An environment.
 pub async fn find(engine: &Engine, cx: &Context, id: EnvironmentId) -> Result<EnvironmentRow, OperatorError> {
-    looked(engine, cx, "environment", Some(id.to_string())).await?;
+    looked(engine, cx, Seen::One("environment", id.to_string())).await?;
     let found = storage::environments::find(&mut *engine.read().await?, id).await?;
     Ok(body(&found.ok_or(OperatorError::NoEnvironment)?))
 }
@@ -107,7 +107,8 @@ pub async fn create(
             told(tx, cx, Some(env.id), event(EventType::EnvironmentCreated, env)).await?;
             let first = api_keys::insert(tx, &there, env, &NewKey::unrestricted("First key")).await?;
             let body = EnvironmentRow { secret_key: Some(first.secret.expose().clone()), ..body(env) };
-            idempotency::keep_sealed(tx, cx, &home.keys, 201, &body, env.id.to_string()).await?;
+            // About the key: when its secret ends, or the environment does, nobody is shown it again.
+            idempotency::keep_sealed(tx, cx, &home.keys, 201, &body, first.key.id.to_string()).await?;
             Ok(body)
         })
         .await
@@ -159,8 +160,8 @@ pub async fn delete(engine: &Engine, cx: &Context, id: EnvironmentId) -> Result<
     engine
         .write(cx, async move |tx, cx| {
             let env = storage::environments::lock(tx, id).await?.ok_or(OperatorError::NoEnvironment)?;
+            idempotency::forget_keys_of(tx, cx, id).await?;
             rows::delete_environment(tx, &env, place, cx.now).await?;
-            idempotency::forget(tx, cx, &id.to_string()).await?;
             // Not in its own log, which goes as well.
             Ok::<_, OperatorError>(told(tx, cx, None, event(EventType::EnvironmentDeleted, &env)).await?)
         })

@@ -1,6 +1,6 @@
 //! Keys of an environment that is not the operator's own.
 
-use super::{OperatorError, at, look, looked, tenant, told};
+use super::{OperatorError, Seen, at, look, looked, tenant, told};
 use crate::api_keys::{self, ApiKeyError, Asker, Made, NewKey};
 use crate::signing::{self, Rotation};
 use crate::{Engine, events, idempotency, tenancy};
@@ -22,7 +22,7 @@ pub async fn keys_of(
     env: EnvironmentId,
     request: PageRequest<Key>,
 ) -> Result<Page<ApiKey>, OperatorError> {
-    looked(engine, cx, "environment", Some(env.to_string())).await?;
+    looked(engine, cx, Seen::All("api_key", env.to_string())).await?;
     tenant(engine, env).await?;
     Ok(api_keys::page(engine, &at(cx, env), request).await?)
 }
@@ -51,7 +51,8 @@ pub async fn create_key(
         .await
 }
 
-/// Makes a key of an environment worth nothing.
+/// Makes a key of an environment worth nothing. Of their own environment, an operator's key that is restricted ends none
+/// that may do more.
 pub async fn revoke_key(
     engine: &Engine,
     cx: &Context,
@@ -65,11 +66,10 @@ pub async fn revoke_key(
             let before = storage::api_keys::find(tx, env, id).await?.ok_or(ApiKeyError::NotFound)?;
             let key = api_keys::take_back(tx, &at(cx, env), Some(&asker), id).await?;
             match before.revoked_at {
-                Some(_) => look(tx, cx, "api_key", Some(&id.to_string())).await?,
+                Some(_) => look(tx, cx, &Seen::One("api_key", id.to_string())).await?,
                 None if env != cx.env => events::push(tx, cx, event(EventType::ApiKeyRevoked, &key)).await?,
                 None => {}
             }
-            idempotency::forget(tx, cx, &id.to_string()).await?;
             Ok::<_, OperatorError>(key)
         })
         .await

@@ -1,6 +1,6 @@
 //! Projects: applications, each with its environments.
 
-use super::{OperatorError, looked, told};
+use super::{OperatorError, Seen, looked, told};
 use crate::{Engine, events, idempotency, tenancy};
 use domain::environment::Project;
 use domain::event::{Event, EventType};
@@ -18,7 +18,7 @@ pub async fn list_projects(
     cx: &Context,
     request: PageRequest<Key>,
 ) -> Result<Page<Project>, OperatorError> {
-    looked(engine, cx, "project", None).await?;
+    looked(engine, cx, Seen::All("project", cx.env.to_string())).await?;
     let total = engine.scan(async move |conn| rows::count_projects(conn).await).await?;
     let mut page = rows::page_of_projects(&mut *engine.read().await?, &request).await?;
     page.total = total;
@@ -27,7 +27,7 @@ pub async fn list_projects(
 
 /// A project.
 pub async fn project(engine: &Engine, cx: &Context, id: ProjectId) -> Result<Project, OperatorError> {
-    looked(engine, cx, "project", Some(id.to_string())).await?;
+    looked(engine, cx, Seen::One("project", id.to_string())).await?;
     rows::project(&mut *engine.read().await?, id).await?.ok_or(OperatorError::NoProject)
 }
 

@@ -1,5 +1,6 @@
 //! Pushing: what is due is leased, sent outside of any transaction, and settled. A worker that dies in between loses
-//! nothing: its lease runs out, and another sends the same bytes under the same id again.
+//! nothing: its lease runs out, and another sends the same bytes under the same id again. One that was only held up
+//! finds its lease gone, and what it has to report is dropped.
 
 use super::body;
 use crate::tenancy::{self, Tenant};
@@ -127,8 +128,12 @@ impl Pushing {
     }
 }
 
-/// Makes one attempt and notes what came of it.
+/// Makes one attempt and notes what came of it. A worker that was held up for so long that its lease may be over before
+/// the receiver has answered leaves the event to the next.
 pub async fn attempt(engine: &Engine, leased: Leased) -> Result<(), StorageError> {
+    if engine.now() + PATIENCE > leased.until {
+        return Ok(());
+    }
     // Nobody is left who asked for it when the environment was deleted.
     let Some(tenant) = tenancy::there(engine, leased.env).await? else { return settle(engine, leased, None).await };
     let body = body::of_event(engine, leased.env, leased.wanted.event_id, &leased.wanted.body).await?;
@@ -235,35 +240,65 @@ async fn settle(engine: &Engine, leased: Leased, answer: Option<Answer>) -> Resu
         (_, None) => "given_up",
     };
     let judged = (!gone && !is_sample).then_some(outcome);
+    let (endpoint, event) = (leased.endpoint.id, leased.wanted.event_id);
     // Not by the engine's door: it would wake every round for what this one looks for by itself.
     let noted =
         engine.db().write(async move |tx: &mut Tx<'_>| note(tx, &cx, &leased, delivery.clone(), judged).await).await?;
+    let counted = if noted == Noted::Late { "late" } else { counted };
     metrics::counter!("webhook_deliveries_total", "outcome" => counted).increment(1);
-    if let Some(endpoint) = noted {
-        tracing::warn!(webhook.endpoint = %endpoint, "a webhook endpoint was switched off: it does nothing but fail");
+    match noted {
+        Noted::Done => {}
+        Noted::SwitchedOff => {
+            tracing::warn!(webhook.endpoint = %endpoint, "a webhook endpoint was switched off: it does nothing but fail");
+        }
+        Noted::Late => {
+            tracing::warn!(
+                webhook.endpoint = %endpoint,
+                event.id = %event,
+                "what came of an attempt counts for nothing: its lease was taken over"
+            );
+        }
     }
     Ok(())
 }
 
-/// The endpoint, when this attempt was one failure too many.
+/// What became of the report of an attempt.
+#[derive(Debug, Clone, Copy, PartialEq, Eq)]
+enum Noted {
+    /// It is noted.
+    Done,
+    /// It is noted, and was one failure too many: the endpoint is switched off.
+    SwitchedOff,
+    /// It came too late: somebody else may have the event by now, and nothing is changed.
+    Late,
+}
+
+/// Notes an attempt if its lease still counts. Whoever was held up for longer than that writes over nothing: neither the
+/// attempts of whoever took over, nor what is known of the endpoint, nor whose turn it is.
 async fn note(
     tx: &mut Tx<'_>,
     cx: &Context,
     leased: &Leased,
     mut delivery: WebhookDelivery,
     judged: Option<Outcome>,
-) -> Result<Option<WebhookEndpointId>, StorageError> {
+) -> Result<Noted, StorageError> {
     let (env, id, event) = (leased.env, leased.endpoint.id, leased.wanted.event_id);
-    let Some(mut endpoint) = storage::webhooks::lock(tx, env, id).await? else {
-        // Deleted meanwhile, and its queue with it: what was tried is still told.
+    // While the endpoint is held nobody leases, takes over or restarts anything of its queue.
+    let held = storage::webhooks::lock(tx, env, id).await?;
+    let waiting = storage::webhook_queue::find(tx, env, id, event).await?;
+    let is_ours = waiting.is_some_and(|row| row.owner.as_deref() == Some(leased.owner.as_str()));
+    let Some(mut endpoint) = held.filter(|_| is_ours) else {
+        if cx.now >= leased.until {
+            return Ok(Noted::Late);
+        }
+        // Nobody has taken over: the endpoint was deleted or switched off, or the event asked for anew. What was tried is
+        // still told.
         delivery.next_retry_at = None;
         storage::webhook_deliveries::put(tx, env, &delivery).await?;
-        return Ok(None);
+        return Ok(Noted::Done);
     };
-    let waiting = storage::webhook_queue::find(tx, env, id, event).await?;
-    let is_ours = waiting.as_ref().is_some_and(|row| row.owner.as_deref() == Some(leased.owner.as_str()));
     let switched_off = judged.is_some_and(|outcome| endpoint.note(outcome, cx.now));
-    if !is_ours || switched_off {
+    if switched_off {
         delivery.next_retry_at = None;
     }
     if let Some(before) = leased.wanted.delivery_id {
@@ -273,17 +308,15 @@ async fn note(
     storage::webhooks::save(tx, env, &endpoint).await?;
     if switched_off {
         storage::webhook_queue::drop_all(tx, env, id).await?;
-        return Ok(Some(id));
+        return Ok(Noted::SwitchedOff);
     }
-    if is_ours {
-        match delivery.next_retry_at {
-            Some(at) => storage::webhook_queue::retry(tx, leased, delivery.id, at).await?,
-            None => storage::webhook_queue::remove(tx, leased).await?,
-        }
+    match delivery.next_retry_at {
+        Some(at) => storage::webhook_queue::retry(tx, leased, delivery.id, at).await?,
+        None => storage::webhook_queue::remove(tx, leased).await?,
     }
     if leased.wanted.body.with_text && !storage::webhook_queue::needs_text(tx, env, event).await? {
         storage::event_texts::delete(tx, env, event).await?;
     }
     storage::webhook_queue::refresh(tx, env, &endpoint, cx.now).await?;
-    Ok(None)
+    Ok(Noted::Done)
 }

@@ -158,7 +158,7 @@ async fn position(engine: &Engine, cx: &Context, param: &'static str, text: &str
 /// Pushes the events of a range again, in their order; says how many.
 ///
 /// They are put into the queue piece by piece: who is cut off in the middle asks again, and what waits already waits
-/// once.
+/// once. Where retention has taken part of the range the answer is that of the pull API: nothing is left out in silence.
 pub async fn range(
     engine: &Engine,
     cx: &Context,
@@ -175,7 +175,13 @@ pub async fn range(
         Some(text) => position(engine, cx, "until", text).await?.min(last),
         None => last,
     };
-    let from = from.max(1);
+    let first = storage::events::before_first(&mut *engine.read().await?, cx.env).await?;
+    // Of what is gone only a cursor can tell: the one where the log begins now has all before it.
+    let from = if from == first { first + 1 } else { from.max(1) };
+    if from > last + 1 {
+        // The database is an older one than the cursor has seen.
+        return expired(engine, cx, last).await;
+    }
     if until - from >= EVENTS_MAX {
         return Err(WebhookError::Range);
     }
@@ -186,6 +192,10 @@ pub async fn range(
         let put = engine
             .write(cx, async move |tx, cx| {
                 let endpoint = lock(tx, cx, id).await?;
+                let first = storage::events::before_first(tx, cx.env).await?;
+                if piece.from <= first {
+                    return Err(WebhookError::BeginsAfter(first));
+                }
                 let (on, put) = storage::webhooks::replay(tx, cx.env, &endpoint, &piece, cx.now).await?;
                 let body = api::WebhookReplay::new(queued + put);
                 if on.is_none() {
@@ -193,11 +203,21 @@ pub async fn range(
                 }
                 Ok::<_, WebhookError>((on, put))
             })
-            .await?;
+            .await;
+        let put = match put {
+            Err(WebhookError::BeginsAfter(first)) => return expired(engine, cx, first).await,
+            other => other?,
+        };
         queued += put.1;
         match put.0 {
             Some(from) => next.from = from,
             None => return Ok(api::WebhookReplay::new(queued)),
         }
     }
+}
+
+/// The refusal of a range whose beginning is not kept, with the cursor where the log begins.
+async fn expired<T>(engine: &Engine, cx: &Context, first: i64) -> Result<T, WebhookError> {
+    let env = tenancy::environment(engine, cx.env).await?;
+    Err(WebhookError::Expired { oldest_cursor: crate::pull::seal(engine, &env, first).await? })
 }

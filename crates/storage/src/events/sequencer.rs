@@ -4,32 +4,31 @@ use crate::audit::AuditRow;
 use crate::log_schema::{event_positions, events};
 use crate::{Conn, Result, Tx};
 use anydb::{Any, Lock};
+use crypto::MacKey;
 use diesel::prelude::*;
 use diesel::query_builder::{AstPass, QueryFragment, QueryId};
 use diesel::sql_types::{BigInt, Nullable, Text};
 use diesel_async::RunQueryDsl;
 use domain::EnvironmentId;
-use domain::audit::GENESIS;
+use domain::audit::{GENESIS, head_tag, is_head};
 
 /// How many rows one statement stamps.
 const STAMPED: usize = 250;
 
-/// Gives at most `max` committed rows their place, of one environment or of all, and says how many.
+/// Gives at most `max` committed rows of these environments their place, and says how many. The end of each log is
+/// sealed anew with the environment's key, if it was ours before: whatever somebody has cut off stays found out.
 ///
-/// Environments that another sequencer is at are left to it.
-pub async fn sequence(tx: &mut Tx<'_>, env: Option<EnvironmentId>, max: usize) -> Result<usize> {
-    let environments = match env {
-        Some(env) => vec![env],
-        None => with_unsequenced(tx, max).await?,
-    };
+/// Environments that another sequencer is at are left to it. They come in the order of their ids, so that two
+/// sequencers never wait for each other in a circle.
+pub async fn sequence(tx: &mut Tx<'_>, environments: &[(EnvironmentId, MacKey)], max: usize) -> Result<usize> {
     // Each has its share: a rush of one does not keep the others waiting.
     let share = (max / environments.len().max(1)).max(1);
     let mut left = max;
-    for environment in environments {
+    for (environment, key) in environments {
         if left == 0 {
             break;
         }
-        left -= sequence_one(tx, environment, left.min(share)).await?;
+        left -= sequence_one(tx, *environment, key, left.min(share)).await?;
     }
     Ok(max - left)
 }
@@ -39,8 +38,8 @@ pub async fn unsequenced_count(conn: &mut Conn) -> Result<i64> {
     Ok(events::table.filter(events::audit_sequence.is_null()).count().get_result(conn).await?)
 }
 
-// In the order of their ids, so that two sequencers never wait for each other in a circle.
-async fn with_unsequenced(conn: &mut Conn, max: usize) -> Result<Vec<EnvironmentId>> {
+/// At most `max` environments in which rows wait for their place, in the order of their ids.
+pub async fn unsequenced(conn: &mut Conn, max: usize) -> Result<Vec<EnvironmentId>> {
     let ids: Vec<String> = events::table
         .filter(events::audit_sequence.is_null())
         .select(events::environment_id)
@@ -59,6 +58,8 @@ struct End {
     last_position: i64,
     last_audit_sequence: i64,
     last_hash: String,
+    /// What proves that it is ours; none leaves what there is as it is.
+    head_tag: Option<String>,
 }
 
 /// The place of a row.
@@ -70,11 +71,13 @@ struct Stamp {
     hash: String,
 }
 
-async fn sequence_one(conn: &mut Conn, env: EnvironmentId, max: usize) -> Result<usize> {
+async fn sequence_one(conn: &mut Conn, env: EnvironmentId, key: &MacKey, max: usize) -> Result<usize> {
     let environment = env.to_string();
     let Some(mut end) = lock_end(conn, &environment).await? else {
         return Ok(0);
     };
+    let is_ours =
+        end.head_tag.take().is_some_and(|tag| is_head(key, env, end.last_audit_sequence, &end.last_hash, &tag));
     // A statement of its own, after the lock: on PostgreSQL each sees what was committed before it
     // began, and so all that the sequencer before this one did.
     let rows: Vec<AuditRow> = events::table
@@ -89,6 +92,7 @@ async fn sequence_one(conn: &mut Conn, env: EnvironmentId, max: usize) -> Result
         StampAll { environment: &environment, stamps }.execute(conn).await?;
     }
     if !stamps.is_empty() {
+        end.head_tag = is_ours.then(|| head_tag(key, env, end.last_audit_sequence, &end.last_hash));
         diesel::update(event_positions::table.find(&environment)).set(&end).execute(conn).await?;
     }
     Ok(stamps.len())
@@ -138,6 +142,34 @@ async fn lock_end(conn: &mut Conn, environment: &str) -> Result<Option<End>> {
         .execute(conn)
         .await?;
     Ok(query().get_result(conn).await.optional()?)
+}
+
+/// Begins the log of an environment that is being made: it is sealed from the start.
+pub async fn begin(tx: &mut Tx<'_>, env: EnvironmentId, key: &MacKey) -> Result<()> {
+    let conn: &mut Conn = tx;
+    diesel::insert_into(event_positions::table)
+        .values((
+            event_positions::environment_id.eq(env.to_string()),
+            event_positions::last_position.eq(0_i64),
+            event_positions::last_audit_sequence.eq(0_i64),
+            event_positions::last_hash.eq(GENESIS),
+            event_positions::head_tag.eq(head_tag(key, env, 0, GENESIS)),
+        ))
+        .execute(conn)
+        .await?;
+    Ok(())
+}
+
+/// Seals the end of a log that never was, as it is; false when it was, or is another by now.
+pub async fn seal(tx: &mut Tx<'_>, env: EnvironmentId, key: &MacKey, sequence: i64, hash: &str) -> Result<bool> {
+    let conn: &mut Conn = tx;
+    let hit = diesel::update(event_positions::table.find(env.to_string()))
+        .filter(event_positions::head_tag.is_null())
+        .filter(event_positions::last_audit_sequence.eq(sequence).and(event_positions::last_hash.eq(hash)))
+        .set(event_positions::head_tag.eq(head_tag(key, env, sequence, hash)))
+        .execute(conn)
+        .await?;
+    Ok(hit == 1)
 }
 
 /// Writes the places of many rows in one statement.

@@ -2,6 +2,7 @@
 
 use crate::base::Base;
 use crate::{T0, new, on_both_engines};
+use crypto::{MacKey, Secret};
 use diesel_async::RunQueryDsl;
 use domain::event::{Event, EventType};
 use domain::{Context, EnvironmentId};
@@ -30,7 +31,16 @@ async fn change(tx: &mut Tx<'_>, cx: &Context, subject: &str) -> Result<(), Erro
 }
 
 async fn sequence(db: &Handle) -> usize {
-    db.write(async |tx: &mut Tx<'_>| events::sequence(tx, None, 7).await).await.unwrap()
+    db.write(async |tx: &mut Tx<'_>| sequence_all(tx, 7).await).await.unwrap()
+}
+
+fn key() -> MacKey {
+    MacKey::new(Secret::new([7; 32]))
+}
+
+async fn sequence_all(tx: &mut Tx<'_>, max: usize) -> Result<usize, Error> {
+    let waiting: Vec<_> = events::unsequenced(tx, max).await?.into_iter().map(|env| (env, key())).collect();
+    events::sequence(tx, &waiting, max).await
 }
 
 async fn positions_have_no_gap_and_follow_each_subject(db: &Handle) {
@@ -89,7 +99,7 @@ async fn environments_have_logs_of_their_own(db: &Handle) {
     }
 
     let only = envs[1];
-    let given = db.write(async move |tx: &mut Tx<'_>| events::sequence(tx, Some(only), 10).await).await.unwrap();
+    let given = db.write(async move |tx: &mut Tx<'_>| events::sequence(tx, &[(only, key())], 10).await).await.unwrap();
     let mut read = db.read().await.unwrap();
     assert_eq!(given, 1);
     assert_eq!(events::unsequenced_count(&mut read).await.unwrap(), 2);
@@ -182,12 +192,12 @@ mod only_postgres {
             let cx = Context::system(env, T0);
             db.write(async move |tx: &mut Tx<'_>| change(tx, &cx, "user_1").await).await.unwrap();
         }
-        assert_eq!(db.write(async |tx: &mut Tx<'_>| events::sequence(tx, None, 1).await).await.unwrap(), 1);
+        assert_eq!(db.write(async |tx: &mut Tx<'_>| sequence_all(tx, 1).await).await.unwrap(), 1);
         let (busy, go) = (Arc::new(Semaphore::new(0)), Arc::new(Semaphore::new(0)));
         let first = {
             let (busy, go) = (busy.clone(), go.clone());
             db.write(async move |tx: &mut Tx<'_>| {
-                let given = events::sequence(tx, None, 10).await?;
+                let given = sequence_all(tx, 10).await?;
                 busy.add_permits(1);
                 let _ = go.acquire().await;
                 Ok::<_, Error>(given)

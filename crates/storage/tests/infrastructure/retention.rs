@@ -30,7 +30,8 @@ async fn push(db: &Handle, env: EnvironmentId, at: Timestamp) {
     let cx = Context::system(env, at);
     let event = Event::new(EventType::UserCreated, "user", "user_1", json!({ "at": at.millis() }));
     db.write(async move |tx: &mut Tx<'_>| events::push(tx, &cx, &event).await).await.unwrap();
-    db.write(async move |tx: &mut Tx<'_>| events::sequence(tx, Some(env), 10).await).await.unwrap();
+    let key = crypto::MacKey::new(crypto::Secret::new([7; 32]));
+    db.write(async move |tx: &mut Tx<'_>| events::sequence(tx, &[(env, key.clone())], 10).await).await.unwrap();
 }
 
 async fn forget(db: &Handle, env: EnvironmentId, before: Timestamp, max: i64) -> usize {
