@@ -270,6 +270,17 @@ pub async fn lease(
     Ok(leased)
 }
 
+/// Makes a lease longer; one that was taken over stays as it is.
+pub async fn prolong(tx: &mut Tx<'_>, leased: &Leased, until: Timestamp) -> Result<()> {
+    let (env, event, endpoint) = (leased.env, leased.wanted.event_id, leased.endpoint.id);
+    diesel::update(rows::table.find((env.to_string(), event.to_string(), endpoint.to_string())))
+        .filter(rows::lease_owner.eq(&leased.owner))
+        .set(rows::due_at.eq(until.millis()))
+        .execute(&mut **tx)
+        .await?;
+    Ok(())
+}
+
 /// Finds what waits of an event for an endpoint.
 pub async fn find(
     conn: &mut Conn,

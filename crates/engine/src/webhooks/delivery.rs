@@ -1,5 +1,6 @@
 //! Pushing: what is due is leased, sent outside of any transaction, and settled. A worker that dies in between loses
-//! nothing: its lease runs out, and another sends the same bytes under the same id again.
+//! nothing: its lease runs out, and another sends the same bytes under the same id again. Leases are short, because an
+//! endpoint has few places and those of a dead worker stay taken; who waits for a slow receiver asks for more time.
 
 use super::body;
 use crate::tenancy::{self, Tenant};
@@ -17,10 +18,16 @@ use storage::Tx;
 use storage::webhook_queue::Leased;
 
 /// How long a worker may take before others take over.
-const LEASE: Duration = Duration::from_secs(60);
+const LEASE: Duration = Duration::from_secs(10);
+
+/// After this long it asks for more.
+const SLOW_AFTER: Duration = Duration::from_secs(5);
 
 /// How long a receiver may take for everything.
 const PATIENCE: Duration = Duration::from_secs(15);
+
+/// How much it gets: all that the receiver may still take, and some to settle.
+const MORE: Duration = Duration::from_secs(15);
 
 /// How much of a receiver's answer is kept, in bytes.
 const ANSWER_KEPT: usize = 4096;
@@ -133,10 +140,43 @@ pub async fn attempt(engine: &Engine, leased: Leased) -> Result<(), StorageError
     let Some(tenant) = tenancy::there(engine, leased.env).await? else { return settle(engine, leased, None).await };
     let body = body::of_event(engine, leased.env, leased.wanted.event_id, &leased.wanted.body).await?;
     let answer = match body {
-        Some(body) => Some(send(engine, &tenant, &leased, body).await?),
+        Some(body) => {
+            let sending = send(engine, &tenant, &leased, body);
+            Some(holding(engine, &leased, sending).await?)
+        }
         None => None,
     };
     settle(engine, leased, answer).await
+}
+
+/// Waits for a receiver, and keeps others from taking over while it takes its time.
+async fn holding<T>(engine: &Engine, leased: &Leased, sending: impl Future<Output = T>) -> T {
+    let mut sending = std::pin::pin!(sending);
+    if let Ok(sent) = tokio::time::timeout(SLOW_AFTER, &mut sending).await {
+        return sent;
+    }
+    // Beside it, not before it: the receiver may answer meanwhile.
+    let (sent, prolonged) = futures_util::future::join(sending, prolong(engine, leased.clone())).await;
+    if let Err(error) = prolonged {
+        // At worst it is sent twice.
+        tracing::warn!(
+            webhook.endpoint = %leased.endpoint.id,
+            error = &error as &dyn std::error::Error,
+            "the lease of a webhook's event was not prolonged"
+        );
+    }
+    sent
+}
+
+/// Makes a lease longer, unless somebody has taken over.
+async fn prolong(engine: &Engine, leased: Leased) -> Result<(), StorageError> {
+    let now = engine.now();
+    let work = async move |tx: &mut Tx<'_>| {
+        let Some(endpoint) = storage::webhooks::lock(tx, leased.env, leased.endpoint.id).await? else { return Ok(()) };
+        storage::webhook_queue::prolong(tx, &leased, now + MORE).await?;
+        storage::webhook_queue::refresh(tx, leased.env, &endpoint, now).await
+    };
+    engine.db().write(work).await
 }
 
 /// Sends a body that is signed now.
