@@ -296,8 +296,8 @@ pub async fn fan_out(tx: &mut Tx<'_>, env: EnvironmentId, now: Timestamp) -> Res
 /// A long backlog is left to the worker: then the position is that of the last event all the same.
 pub async fn catch_up(tx: &mut Tx<'_>, env: EnvironmentId, now: Timestamp) -> Result<i64> {
     const BATCHES: usize = 4;
-    // Committed events that have no position yet belong to what happened so far.
-    crate::events::sequence(tx, Some(env), 2000).await?;
+    // Committed events that have no position yet belong to what happened so far, whoever is about to give them one.
+    crate::events::sequence_after_others(tx, env, 2000).await?;
     let mut position = lock_cursor(tx, env, true).await?.unwrap_or(0);
     for _ in 0..BATCHES {
         let (reached, seen) = fan_out_from(tx, env, position, now).await?;
