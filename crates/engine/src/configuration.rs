@@ -128,7 +128,7 @@ pub async fn change_appearance(
                 let event = Event::new(EventType::InstanceConfigAppearanceUpdated, "environment", cx.env, data);
                 events::push(tx, cx, event).await?;
             }
-            idempotency::keep(tx, cx, 200, &after, None).await?;
+            idempotency::keep_tagged(tx, cx, &after).await?;
             Ok(after)
         })
         .await?;
@@ -169,7 +169,7 @@ pub async fn change_localization(
                 let event = Event::new(EventType::LocalizationUpdated, "environment", cx.env, data);
                 events::push(tx, cx, event).await?;
             }
-            idempotency::keep(tx, cx, 200, &after, None).await?;
+            idempotency::keep_tagged(tx, cx, &after).await?;
             Ok(Localized { dropped: after.dropped(sent), localization: after })
         })
         .await?;
