@@ -2,6 +2,7 @@
 
 mod link;
 
+pub use crate::people::Addition;
 pub(crate) use link::confirm;
 
 use crate::challenges::{self, About, CodeTarget, Note, Wrong};
@@ -133,17 +134,6 @@ pub async fn own(engine: &Engine, cx: &Context, user: UserId, id: EmailAddressId
 /// The addresses of a person, oldest first.
 pub async fn of_user(engine: &Engine, cx: &Context, user: UserId) -> Result<Vec<EmailAddress>, StorageError> {
     storage::email_addresses::of_user(&mut *engine.read().await?, cx.env, user).await
-}
-
-/// How an address is added.
-#[derive(Debug, Clone, Copy, PartialEq, Eq)]
-pub struct Addition {
-    /// It counts as proven: a backend's word.
-    pub verified: bool,
-    /// It becomes the primary one, if it is proven.
-    pub primary: bool,
-    /// The answer status that is kept for a repeated request.
-    pub status: i32,
 }
 
 /// Adds an address to a person. Its owner's addition is unproven; where others' addresses are protected, one

@@ -2,6 +2,7 @@
 
 mod proof;
 
+pub use crate::people::Addition;
 pub use proof::{answer, challenge, prepare};
 pub use storage::phone_numbers::Shown;
 
@@ -199,17 +200,6 @@ fn shown_of(person: &Person, id: PhoneNumberId) -> Result<Shown, PhoneError> {
 
 fn body(shown: &Shown) -> api::PhoneNumber {
     api::PhoneNumber::new(&shown.number, shown.is_primary)
-}
-
-/// How a number is added.
-#[derive(Debug, Clone, Copy, PartialEq, Eq)]
-pub struct Addition {
-    /// It counts as proven: a backend's word.
-    pub verified: bool,
-    /// It becomes the primary one, if it is proven.
-    pub primary: bool,
-    /// The answer status that is kept for a repeated request.
-    pub status: i32,
 }
 
 /// Adds a number to a person; its owner's addition is unproven. That somebody has a number may be told.
