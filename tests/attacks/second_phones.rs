@@ -6,7 +6,7 @@ use crate::fapi::steps::{
     add_number, after_a_message, given_number, proven_number, reserved, try_password, with_phones,
 };
 use serde_json::json;
-use testkit::{TestApp, both, minutes};
+use testkit::{AuthenticatorApp, TestApp, both, minutes};
 
 both! {
     async fn a_number_that_the_session_began_with_is_no_second_factor_at_step_up(app: TestApp) {
@@ -60,6 +60,45 @@ both! {
         let second = ask(&browser, session).await;
         second.answer(&browser, &app.last_sms_code(NUMBER).await).await.has_status(200);
         browser.post("/v1/me/email-addresses", json!({ "email_address": "new@example.com" })).await.has_status(200);
+    }
+
+    async fn nobody_locks_themself_out_by_reserving_the_only_way_in(app: TestApp) {
+        with_phones(&app).await;
+        let body = json!({ "phone_number": [NUMBER], "skip_password_requirement": true });
+        app.bapi().post("/v1/users", body).await.has_status(201);
+        let browser = app.anyone();
+        let attempt = sign_in(&browser, NUMBER).await;
+        attempt.answer(&browser, &app.last_sms_code(NUMBER).await).await.has_status(200);
+        let only = format!("/v1/me/phone-numbers/{}", browser.get("/v1/me/phone-numbers").await.str("/0/id"));
+        let reserve = json!({ "reserved_for_second_factor": true });
+
+        let refused = browser.patch(&only, reserve).await;
+
+        refused.is_refused_for(422, "last_sign_in_method_not_removable", "reserved_for_second_factor");
+        browser.get(&only).await.is(200, json!({ "reserved_for_second_factor": false }));
+        after_a_message(&app);
+        sign_in(&app.anyone(), NUMBER).await;
+    }
+
+    async fn nobody_takes_away_what_makes_a_reserved_number_a_way_in(app: TestApp) {
+        with_phones(&app).await;
+        app.settings(|s| s.attribute_settings.password.required = false).await;
+        let alice = app.user("alice").signed_in().await;
+        let number = proven_number(&app, &alice, NUMBER).await;
+        let body = json!({ "current_password": alice.user.password });
+        alice.delete("/v1/me/password").json(body).await.has_status(200);
+        alice.patch(&number, json!({ "reserved_for_second_factor": true })).await.has_status(200);
+        let address = format!("/v1/me/email-addresses/{}", alice.user.email_id);
+
+        // The number is all there is for the second step: without the mailbox nothing is there for the first.
+        alice.delete(&address).await.is_refused(422, "last_sign_in_method_not_removable");
+        AuthenticatorApp::enrolled(&app, &alice).await;
+        alice.delete(&address).await.has_status(200);
+        alice.delete("/v1/me/totp").await.is_refused(422, "last_sign_in_method_not_removable");
+
+        alice.get("/v1/me").await.is(200, json!({ "totp_enabled": true, "email_addresses": [] }));
+        alice.patch(&number, json!({ "reserved_for_second_factor": false })).await.has_status(200);
+        alice.delete("/v1/me/totp").await.has_status(200);
     }
 
     async fn reserving_another_number_makes_no_session_fresh(app: TestApp) {

@@ -132,7 +132,9 @@ both! {
         let lost = delivery::lease(&app.engine, "dying", 10).await.expect("it leases");
         assert_eq!(lost.len(), 1);
         assert!(delivery::lease(&app.engine, "other", 10).await.expect("it leases").is_empty(), "it is in somebody's hands");
-        app.advance(Duration::from_secs(61));
+        app.advance(Duration::from_secs(5));
+        assert!(delivery::lease(&app.engine, "other", 10).await.expect("it leases").is_empty(), "it is still");
+        app.advance(Duration::from_secs(5));
         app.run_jobs().await;
 
         assert_eq!(hook.events().len(), 1);
@@ -170,13 +172,13 @@ both! {
         app.user("alice").created().await;
         app.order_events().await;
 
-        // An answer could still come within its lease, but might not.
-        for held_up in [46, 61] {
+        // It could still ask for more time, but perhaps too late.
+        for held_up in [6, 11] {
             let slow = delivery::lease(&app.engine, "slow", 10).await.expect("it leases").remove(0);
             app.advance(Duration::from_secs(held_up));
             delivery::attempt(&app.engine, slow).await.expect("it gives up");
             assert!(hook.receiver.asked().is_empty(), "{held_up}");
-            app.advance(Duration::from_secs(61 - held_up));
+            app.advance(Duration::from_secs(11 - held_up));
         }
 
         app.run_jobs().await;
@@ -245,6 +247,26 @@ both! {
 
         let served: Vec<usize> = floods.iter().chain([&quiet]).map(|hook| hook.receiver.asked().len()).collect();
         assert_eq!(served, [1, 1, 1, 1], "everybody had a turn");
+    }
+
+    async fn a_worker_that_waits_for_a_slow_receiver_is_not_taken_over(app: TestApp) {
+        let hook = Hook::new(&app, &["user.created"]).await;
+        hook.receiver.answers(|_| Says::new(200, "").after(Duration::from_secs(7)));
+        app.user("alice").created().await;
+        app.order_events().await;
+        let slow = delivery::lease(&app.engine, "slow", 10).await.expect("it leases").remove(0);
+
+        let others = async {
+            // It asked for more time after five seconds; the lease that it began with ends while it waits.
+            tokio::time::sleep(Duration::from_secs(6)).await;
+            app.advance(Duration::from_secs(8));
+            delivery::lease(&app.engine, "other", 10).await.expect("it leases").len()
+        };
+        let (done, taken_over) = futures_util::future::join(delivery::attempt(&app.engine, slow), others).await;
+
+        done.expect("it reports");
+        assert_eq!((taken_over, hook.receiver.asked().len()), (0, 1));
+        app.bapi().get("/v1/webhooks/deliveries").await.is(200, json!({ "total_count": 1, "data": [{ "succeeded": true }] }));
     }
 
     async fn a_slow_endpoint_delays_no_other(app: TestApp) {

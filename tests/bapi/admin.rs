@@ -71,7 +71,14 @@ both! {
         let log = caller.get("/v1/admin/audit-log?type=project.*").await;
 
         log.is(200, json!({ "data": [{ "type": "project.created", "outcome": "success", "subject": { "id": project } }] }));
+        caller.patch(format!("/v1/admin/projects/{project}"), json!({ "name": "Journal" })).await.has_status(200);
+        let environment = format!("/v1/admin/environments/{}", app.env.id);
+        caller.patch(environment, json!({ "name": "Shop", "allowed_origins": ["https://shop.example"] })).await.has_status(200);
         app.run_jobs().await;
+        for (what, fields) in [("project.updated", json!(["name"])), ("environment.updated", json!(["allowed_origins", "name"]))] {
+            let log = caller.get(format!("/v1/admin/audit-log?type={what}")).await;
+            log.is(200, json!({ "data": [{ "changed_fields": fields }] }));
+        }
         let looked = caller.get("/v1/admin/audit-log?type=operator.*").await;
         looked.is(200, json!({ "data": [{ "type": "operator.read", "actor": { "type": "api_key" } }] }));
         app.bapi().get("/v1/admin/audit-log").await.has_status(404);

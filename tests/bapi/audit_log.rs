@@ -2,7 +2,7 @@
 
 use crate::fapi::steps::try_password;
 use serde_json::{Value, json};
-use testkit::{Caller, Reply, TestApp, both, minutes};
+use testkit::{Caller, Lie, Reply, TestApp, both, minutes};
 
 fn rows(page: &Reply) -> &[Value] {
     page.at("/data").as_array().map(Vec::as_slice).expect("a page has rows")
@@ -213,5 +213,77 @@ both! {
         let told = entries(&app, "outcome=denied").await;
         assert_eq!(types(&told), ["secretCheck.failed"]);
         assert_eq!(told[0]["actor"]["type"], "api_key");
+    }
+
+    async fn a_change_of_configuration_names_what_was_changed(app: TestApp) {
+        let backend = app.bapi();
+        let look = json!({ "variables": { "colorText": "red" }, "layout": { "animations": true } });
+        backend.patch("/v1/instance/appearance", look).await.has_status(200);
+        let texts = json!({ "supported_locales": ["en-US", "de-DE"], "default_locale": "de-DE", "fallback_locale": "en-US" });
+        backend.patch("/v1/instance/localization", texts).await.has_status(200);
+        backend.patch("/v1/instance", json!({ "multi_factor": { "phone_code": { "enabled": true } } })).await.has_status(200);
+        let attributes = json!({ "phone_number": { "enabled": true }, "username": { "enabled": true } });
+        backend.patch("/v1/instance", json!({ "attribute_settings": attributes })).await.has_status(200);
+        let made = backend.post("/v1/jwt-templates", json!({ "name": "shop", "claims": { "a": 1 } })).await;
+        let template = format!("/v1/jwt-templates/{}", made.has_status(201).str("/id"));
+        backend.patch(&template, json!({ "lifetime": 90, "claims": { "a": 1 } })).await.has_status(200);
+        let key = json!({ "signing_algorithm": "HS256", "custom_signing_key": "MDEyMzQ1Njc4OWFiY2RlZjAxMjM0NTY3ODlhYmNkZWY=" });
+        backend.patch(&template, key).await.has_status(200);
+
+        for (what, fields) in [
+            ("instance.config.appearance_updated", json!([["variables"]])),
+            ("localization.updated", json!([["default_locale", "supported_locales"]])),
+            ("instance.config.multi_factor_updated", json!([["phone_code"]])),
+            ("instance.config.attributes_updated", json!([["phone_number", "username"]])),
+            ("jwtTemplate.updated", json!([["signing_algorithm", "custom_signing_key"], ["lifetime"]])),
+        ] {
+            let told: Vec<Value> =
+                entries(&app, &format!("type={what}")).await.iter().map(|entry| entry["changed_fields"].clone()).collect();
+            assert_eq!(json!(told), fields, "{what}");
+        }
+    }
+
+    async fn a_ticket_that_opens_nothing_is_told(app: TestApp) {
+        let alice = app.user("alice").created().await;
+        let made = app.bapi().post("/v1/sign-in-tokens", json!({ "user_id": alice.id })).await;
+        let ticket = made.has_status(201).str("/token");
+        let redeem = async |ticket: &str| {
+            app.anyone().post("/v1/client/sign-ins", json!({ "strategy": "ticket", "ticket": ticket })).await
+        };
+        redeem(&ticket).await.has_status(200);
+        assert!(entries(&app, "outcome=denied").await.is_empty(), "what is right is not told as refused");
+
+        redeem(&ticket).await.is_refused(422, "ticket_invalid");
+        let told = entries(&app, "outcome=denied").await;
+        assert_eq!(types(&told), ["signIn.failed"]);
+        assert_eq!(told[0]["subject"], json!({ "type": "user", "id": alice.id }));
+        // One that nobody made is nobody's.
+        redeem("tkt_of_somebody_who_guesses").await.is_refused(422, "ticket_invalid");
+        let told = entries(&app, "outcome=denied").await;
+        assert_eq!(types(&told), ["signIn.failed", "signIn.failed"]);
+        assert_ne!(told[0]["subject"]["type"], "user");
+        let kept = app.database_text().await;
+        assert!(!kept.contains("tkt_of_somebody_who_guesses") && !kept.contains(&ticket), "no ticket is kept");
+    }
+
+    async fn a_passkey_that_proves_nothing_is_told(app: TestApp) {
+        let mut device = app.authenticator().await;
+        let alice = app.user("alice").signed_in().await;
+        alice.enrols(&mut device).await;
+        let forged = || Lie { forged: true, ..Lie::default() };
+        app.anyone().signs_in_with(&mut device, Lie::default()).await.has_status(200);
+        assert!(entries(&app, "outcome=denied").await.is_empty(), "what is right is not told as refused");
+
+        app.anyone().signs_in_with(&mut device, forged()).await.is_refused(422, "passkey_assertion_invalid");
+        let asked = alice.asks_for_passkey_under(&format!("/v1/client/sessions/{}", alice.session)).await;
+        let lie = device.get_with(&asked.options, forged());
+        alice.asserts(&asked, lie).await.is_refused(422, "passkey_assertion_invalid");
+
+        let told = entries(&app, "outcome=denied").await;
+        assert_eq!(types(&told), ["stepUp.failed", "signIn.failed"]);
+        let challenge = asked.path.rsplit('/').next().expect("a path");
+        assert_eq!(told[0]["subject"], json!({ "type": "challenge", "id": challenge }));
+        assert_eq!(told[1]["subject"]["type"], "challenge");
+        assert_eq!(told[0]["event_id"], Value::Null);
     }
 }

@@ -178,10 +178,18 @@ impl Event {
         self
     }
 
-    /// The same, with the names of what is another in its data than in this body, made before the change.
+    /// The same, with the names of what is another in its data than in this body, made before the change. Data that
+    /// tells of both, as `previous` and `current`, is compared with itself by [`Self::changed_within`].
     #[must_use]
     pub fn changed_since(mut self, before: &Value) -> Self {
         self.changed_fields = differing(before, &self.data);
+        self
+    }
+
+    /// The same, with the names of what is another in the `current` of its data than in the `previous`.
+    #[must_use]
+    pub fn changed_within(mut self) -> Self {
+        self.changed_fields = differing(&self.data["previous"], &self.data["current"]);
         self
     }
 }
@@ -238,5 +246,9 @@ mod tests {
         let after = json!({ "a": 2, "b": { "c": 2 }, "new": null, "same": [1], "updated_at": 2 });
         let event = Event::new(EventType::UserUpdated, "user", "user_1", after).changed_since(&before);
         assert_eq!(event.changed_fields, ["a", "b", "gone", "new"]);
+
+        let data = json!({ "previous": { "a": 1, "b": 1 }, "current": { "a": 1, "b": 2 }, "diff": { "a": 1, "b": 2 } });
+        let event = Event::new(EventType::LocalizationUpdated, "environment", "env_1", data).changed_within();
+        assert_eq!(event.changed_fields, ["b"]);
     }
 }

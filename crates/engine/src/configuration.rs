@@ -126,9 +126,9 @@ pub async fn change_appearance(
                 storage::environments::save(tx, &env).await?;
                 let data = told(&before, &after, &change.sent);
                 let event = Event::new(EventType::InstanceConfigAppearanceUpdated, "environment", cx.env, data);
-                events::push(tx, cx, event).await?;
+                events::push(tx, cx, event.changed_within()).await?;
             }
-            idempotency::keep(tx, cx, 200, &after, None).await?;
+            idempotency::keep_tagged(tx, cx, &after).await?;
             Ok(after)
         })
         .await?;
@@ -167,9 +167,9 @@ pub async fn change_localization(
                 let mut data = told(&before, &after, sent);
                 data["override_etag"] = after.catalog_tag().as_str().into();
                 let event = Event::new(EventType::LocalizationUpdated, "environment", cx.env, data);
-                events::push(tx, cx, event).await?;
+                events::push(tx, cx, event.changed_within()).await?;
             }
-            idempotency::keep(tx, cx, 200, &after, None).await?;
+            idempotency::keep_tagged(tx, cx, &after).await?;
             Ok(Localized { dropped: after.dropped(sent), localization: after })
         })
         .await?;

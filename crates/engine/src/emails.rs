@@ -2,6 +2,7 @@
 
 mod link;
 
+pub use crate::people::Addition;
 pub(crate) use link::confirm;
 
 use crate::challenges::{self, About, CodeTarget, Note, Wrong};
@@ -59,6 +60,9 @@ pub enum EmailError {
     /// The person would have no identifier left.
     #[error("the last identifier cannot be removed")]
     Last,
+    /// The person could not sign in any more.
+    #[error("the person would have no way to sign in")]
+    LastMethod,
     /// The strategy is unknown, or not possible now.
     #[error("the strategy is not possible")]
     Strategy,
@@ -104,6 +108,7 @@ impl Refusal for EmailError {
             Self::StaysPrimary => Kind::Invalid.code(codes::PARAM_VALUE_INVALID).param("primary"),
             Self::Unverify => Kind::Invalid.code(codes::PARAM_VALUE_INVALID).param("verified"),
             Self::Last => Kind::Invalid.code(codes::LAST_IDENTIFIER_NOT_REMOVABLE),
+            Self::LastMethod => Kind::Invalid.code(codes::LAST_SIGN_IN_METHOD_NOT_REMOVABLE),
             Self::Strategy => Kind::Invalid.code(codes::STRATEGY_NOT_SUPPORTED).param("strategy"),
             Self::Redirect => Kind::Invalid.code(codes::REDIRECT_URL_NOT_ALLOWED).param("redirect_url"),
             Self::Missing(param) => Kind::Invalid.code(codes::PARAM_NIL).param(param),
@@ -129,17 +134,6 @@ pub async fn own(engine: &Engine, cx: &Context, user: UserId, id: EmailAddressId
 /// The addresses of a person, oldest first.
 pub async fn of_user(engine: &Engine, cx: &Context, user: UserId) -> Result<Vec<EmailAddress>, StorageError> {
     storage::email_addresses::of_user(&mut *engine.read().await?, cx.env, user).await
-}
-
-/// How an address is added.
-#[derive(Debug, Clone, Copy, PartialEq, Eq)]
-pub struct Addition {
-    /// It counts as proven: a backend's word.
-    pub verified: bool,
-    /// It becomes the primary one, if it is proven.
-    pub primary: bool,
-    /// The answer status that is kept for a repeated request.
-    pub status: i32,
 }
 
 /// Adds an address to a person. Its owner's addition is unproven; where others' addresses are protected, one
@@ -338,10 +332,14 @@ pub async fn remove(
             if person.identifiers() == 1 {
                 return Err(EmailError::Last);
             }
+            let before = person.clone();
+            person.email_addresses.retain(|a| a.id != id);
+            if by == Remover::Owner && person.is_locked_out_since(&before, &tenant.env.settings) {
+                return Err(EmailError::LastMethod);
+            }
             storage::challenges::supersede(tx, cx.env, &Parent::EmailAddress(id), cx.now).await?;
             storage::email_addresses::delete(tx, cx.env, id).await?;
             idempotency::forget(tx, cx, &id.to_string()).await?;
-            person.email_addresses.retain(|a| a.id != id);
             if primary {
                 person.user.primary_email_address_id = person.email_addresses.iter().find(|a| a.verified).map(|a| a.id);
             }

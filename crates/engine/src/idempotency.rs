@@ -4,6 +4,7 @@ use crate::api_keys::Shown;
 use crate::refusals::stored;
 use crate::{Engine, tenancy};
 use domain::context::IdempotencyClaim;
+use domain::etag::ETag;
 use domain::{Actor, ApiKeyId, Context, EnvironmentId, Kind, Refusal, Verdict, code};
 use std::time::Duration;
 use storage::idempotency::{Answer, ClaimState};
@@ -29,6 +30,8 @@ pub struct StoredAnswer {
     pub status: u16,
     /// Its body.
     pub body: Vec<u8>,
+    /// Its `ETag`, where it had one.
+    pub etag: Option<String>,
 }
 
 impl std::fmt::Debug for StoredAnswer {
@@ -95,9 +98,10 @@ pub async fn claim(
         match state {
             ClaimState::Fresh => return Ok(Claimed::Fresh(claim)),
             ClaimState::Mismatch => return Err(ClaimError::Mismatch),
-            ClaimState::Done { status, body, sealed } => {
+            ClaimState::Done { status, body, sealed, etag } => {
                 let body = if sealed { unseal(engine, cx, &claim, &body).await? } else { body.into_bytes() };
-                return Ok(Claimed::Replay(StoredAnswer { status: u16::try_from(status).unwrap_or(200), body }));
+                let status = u16::try_from(status).unwrap_or(200);
+                return Ok(Claimed::Replay(StoredAnswer { status, body, etag }));
             }
             ClaimState::Running if started.elapsed() >= PATIENCE => return Err(ClaimError::InProgress),
             ClaimState::Running => tokio::time::sleep(STEP).await,
@@ -131,7 +135,16 @@ pub(crate) async fn keep<T: serde::Serialize>(
 ) -> Result<(), Error> {
     let Some(claim) = &cx.idempotency else { return Ok(()) };
     let body = serde_json::to_string(body).expect("a body of ours has a JSON form");
-    let answer = Answer { status, body: &body, sealed: false, subject_id: subject.as_deref() };
+    let answer = Answer { status, body: &body, sealed: false, subject_id: subject.as_deref(), etag: None };
+    storage::idempotency::keep(tx, cx.env, claim, &answer, cx.now).await
+}
+
+/// The same for a document that is answered with its tag.
+pub(crate) async fn keep_tagged<T: serde::Serialize>(tx: &mut Tx<'_>, cx: &Context, document: &T) -> Result<(), Error> {
+    let Some(claim) = &cx.idempotency else { return Ok(()) };
+    let body = serde_json::to_string(document).expect("a body of ours has a JSON form");
+    let etag = ETag::of(document).quoted();
+    let answer = Answer { status: 200, body: &body, sealed: false, subject_id: None, etag: Some(&etag) };
     storage::idempotency::keep(tx, cx.env, claim, &answer, cx.now).await
 }
 
@@ -147,7 +160,7 @@ pub(crate) async fn keep_sealed<T: serde::Serialize>(
     let Some(claim) = &cx.idempotency else { return Ok(()) };
     let plain = serde_json::to_vec(body).expect("a body of ours has a JSON form");
     let body = keys.seal("idempotency_keys", "body", &place(claim), &plain);
-    let answer = Answer { status, body: &body, sealed: true, subject_id: Some(&subject) };
+    let answer = Answer { status, body: &body, sealed: true, subject_id: Some(&subject), etag: None };
     storage::idempotency::keep(tx, cx.env, claim, &answer, cx.now).await
 }
 

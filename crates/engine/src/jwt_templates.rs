@@ -198,7 +198,7 @@ pub async fn update(
                 *own = Some(template.name.clone());
             }
             storage::environments::save(tx, &env).await?;
-            let body = tell(tx, cx, EventType::JwtTemplateUpdated, &template).await?;
+            let body = tell_changed(tx, cx, &stored, &template).await?;
             idempotency::keep(tx, cx, 200, &body, None).await?;
             Ok(body)
         })
@@ -238,6 +238,23 @@ async fn tell(
 ) -> Result<api::JwtTemplate, StorageError> {
     let body = api::JwtTemplate::from(template);
     events::push(tx, cx, Event::new(what, "jwt_template", template.id, events::body(&body))).await?;
+    Ok(body)
+}
+
+async fn tell_changed(
+    tx: &mut Tx<'_>,
+    cx: &Context,
+    before: &JwtTemplate,
+    after: &JwtTemplate,
+) -> Result<api::JwtTemplate, StorageError> {
+    let body = api::JwtTemplate::from(after);
+    let event = Event::new(EventType::JwtTemplateUpdated, "jwt_template", after.id, events::body(&body));
+    let mut event = event.changed_since(&events::body(&api::JwtTemplate::from(before)));
+    if before.custom_key != after.custom_key {
+        // The body shows no key.
+        event.changed_fields.push("custom_signing_key".to_owned());
+    }
+    events::push(tx, cx, event).await?;
     Ok(body)
 }
 

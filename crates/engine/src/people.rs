@@ -398,6 +398,17 @@ pub(crate) async fn lock_claimants(tx: &mut Tx<'_>, cx: &Context, canonical: &st
     Ok(())
 }
 
+/// How an address or a number of a person is added.
+#[derive(Debug, Clone, Copy, PartialEq, Eq)]
+pub struct Addition {
+    /// It counts as proven: a backend's word.
+    pub verified: bool,
+    /// It becomes the primary one, if it is proven.
+    pub primary: bool,
+    /// The answer status that is kept for a repeated request.
+    pub status: i32,
+}
+
 /// Writes a person whose row is held, and tells of it.
 pub(crate) async fn save(
     tx: &mut Tx<'_>,

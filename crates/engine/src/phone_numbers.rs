@@ -2,6 +2,7 @@
 
 mod proof;
 
+pub use crate::people::Addition;
 pub use proof::{answer, challenge, prepare};
 pub use storage::phone_numbers::Shown;
 
@@ -65,6 +66,9 @@ pub enum PhoneError {
     /// The person would have no identifier left.
     #[error("the last identifier cannot be removed")]
     Last,
+    /// The person could not sign in any more.
+    #[error("the person would have no way to sign in")]
+    LastMethod(Option<&'static str>),
     /// The strategy is unknown, or not possible now.
     #[error("the strategy is not possible")]
     Strategy,
@@ -126,6 +130,8 @@ impl Refusal for PhoneError {
             }
             Self::Change(NumberRefused::InUse) => Kind::Invalid.code(codes::PARAM_VALUE_INVALID).param("verified"),
             Self::Last => Kind::Invalid.code(codes::LAST_IDENTIFIER_NOT_REMOVABLE),
+            Self::LastMethod(None) => Kind::Invalid.code(codes::LAST_SIGN_IN_METHOD_NOT_REMOVABLE),
+            Self::LastMethod(Some(param)) => Kind::Invalid.code(codes::LAST_SIGN_IN_METHOD_NOT_REMOVABLE).param(param),
             Self::Strategy => Kind::Invalid.code(codes::STRATEGY_NOT_SUPPORTED).param("strategy"),
             Self::Missing(param) => Kind::Invalid.code(codes::PARAM_NIL).param(param),
             Self::AnotherNumber => Kind::Invalid.code(codes::PARAM_VALUE_INVALID).param("phone_number_id"),
@@ -194,17 +200,6 @@ fn shown_of(person: &Person, id: PhoneNumberId) -> Result<Shown, PhoneError> {
 
 fn body(shown: &Shown) -> api::PhoneNumber {
     api::PhoneNumber::new(&shown.number, shown.is_primary)
-}
-
-/// How a number is added.
-#[derive(Debug, Clone, Copy, PartialEq, Eq)]
-pub struct Addition {
-    /// It counts as proven: a backend's word.
-    pub verified: bool,
-    /// It becomes the primary one, if it is proven.
-    pub primary: bool,
-    /// The answer status that is kept for a repeated request.
-    pub status: i32,
 }
 
 /// Adds a number to a person; its owner's addition is unproven. That somebody has a number may be told.
@@ -310,6 +305,10 @@ async fn apply(
     if *person == before {
         return Ok(());
     }
+    // Backends have their reasons; owners would find out at the next sign-in.
+    if cx.surface == Surface::Fapi && person.is_locked_out_since(&before, settings) {
+        return Err(PhoneError::LastMethod(Some("reserved_for_second_factor")));
+    }
     let changed = person.phone_numbers.iter().zip(&before.phone_numbers).filter(|(after, before)| after != before);
     let (defaults, others): (Vec<_>, Vec<_>) = changed.partition(|(after, _)| after.default_second_factor);
     // The one that is default no more comes before the one that is now: there is one at every moment.
@@ -354,13 +353,18 @@ pub async fn remove(engine: &Engine, cx: &Context, user: UserId, id: PhoneNumber
             if person.identifiers() == 1 {
                 return Err(PhoneError::Last);
             }
+            let before = person.clone();
+            person.phone_numbers.retain(|n| n.id != id);
+            // What is left may be reserved for the second step.
+            if cx.surface == Surface::Fapi && person.is_locked_out_since(&before, &tenant.env.settings) {
+                return Err(PhoneError::LastMethod(None));
+            }
             storage::challenges::supersede(tx, cx.env, &Parent::PhoneNumber(id), cx.now).await?;
             storage::phone_numbers::delete(tx, cx.env, id).await?;
             idempotency::forget(tx, cx, &id.to_string()).await?;
             if shown.is_primary {
                 person.user.primary_phone_number_id = person.primary_candidate(id);
             }
-            person.phone_numbers.retain(|n| n.id != id);
             events::number(tx, cx, EventType::PhoneNumberRemoved, &shown.number, shown.is_primary).await?;
             people::save(tx, cx, &tenant.env.settings, &mut person).await?;
             Ok(shown)

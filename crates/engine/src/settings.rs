@@ -188,7 +188,7 @@ async fn tell(
         news.push((EventType::SystemTestmodeEnabledInProduction, data));
     }
     for (what, data) in news {
-        events::push(tx, cx, Event::new(what, "environment", cx.env, data)).await?;
+        events::push(tx, cx, Event::new(what, "environment", cx.env, data).changed_within()).await?;
     }
     Ok(())
 }

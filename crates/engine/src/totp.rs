@@ -47,6 +47,9 @@ pub enum TotpError {
         /// When one is looked at again, in seconds.
         retry_after: i64,
     },
+    /// A number that would be the only second factor is the only way to sign in.
+    #[error("the person would have no way to sign in")]
+    LastMethod,
     /// The session does not bear the change (any more).
     #[error(transparent)]
     Unfit(#[from] Unfit),
@@ -62,6 +65,7 @@ impl Refusal for TotpError {
             Self::Off => Kind::Invalid.code(codes::MFA_NOT_ENABLED),
             Self::AlreadyVerified => Kind::Conflict.code(codes::MFA_ALREADY_VERIFIED),
             Self::NotFound => Kind::NotFound.code(codes::TOTP_NOT_FOUND),
+            Self::LastMethod => Kind::Invalid.code(codes::LAST_SIGN_IN_METHOD_NOT_REMOVABLE),
             Self::NoUser => Kind::NotFound.code(codes::USER_NOT_FOUND),
             Self::NotLive => Kind::Unauthenticated.code(codes::SESSION_REVOKED),
             Self::Incorrect => Kind::Invalid.code(codes::INCORRECT_CODE).param("code"),
@@ -187,8 +191,12 @@ pub async fn remove(engine: &Engine, cx: &Context, user: UserId) -> Result<TotpS
             let mut person = storage::users::lock(tx, cx.env, user).await?.ok_or(TotpError::NotFound)?;
             standing::still_fresh(tx, cx, &tenant.env.settings, &person).await??;
             let secret = enrolled(tx, cx, user).await?.ok_or(TotpError::NotFound)?;
-            storage::totp::delete(tx, cx.env, user).await?;
+            let before = person.clone();
             person.second.totp = false;
+            if person.is_locked_out_since(&before, &tenant.env.settings) {
+                return Err(TotpError::LastMethod);
+            }
+            storage::totp::delete(tx, cx.env, user).await?;
             people::save_second_factors(tx, cx, &tenant, &mut person).await?;
             Ok(secret)
         })

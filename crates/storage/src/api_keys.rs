@@ -1,5 +1,6 @@
 //! Secret keys. Only the SHA-256 of a key is kept; the look-up by it finds the environment.
 
+use crate::paging::paged;
 use crate::row::{at, corrupt, one_row, read};
 use crate::schema::api_keys;
 use crate::{Conn, Result, Tx};
@@ -10,7 +11,7 @@ use diesel::prelude::*;
 use diesel_async::RunQueryDsl;
 use domain::action::Actions;
 use domain::key::{ApiKey, ApiKeyKind, SecretAge};
-use domain::page::{Direction, Page, PageRequest, Start};
+use domain::page::{Page, PageRequest};
 use domain::{ApiKeyId, EnvironmentId, Timestamp};
 
 #[derive(Queryable, Selectable)]
@@ -181,17 +182,8 @@ pub async fn count(conn: &mut Conn, env: EnvironmentId) -> Result<i64> {
 /// One page of the keys of an environment, without its total.
 pub async fn page(conn: &mut Conn, env: EnvironmentId, request: &PageRequest<Key>) -> Result<Page<ApiKey>> {
     let Key::CreatedAt = request.order.key;
-    let (made, id) = (api_keys::created_at, api_keys::id);
     let all = api_keys::table.filter(api_keys::environment_id.eq(env.to_string())).into_boxed::<Any>();
-    let mut query = all.limit(request.limit + 1);
-    let ascending = request.order.direction == Direction::Ascending;
-    query = match (&request.start, ascending) {
-        (Start::After { value, id: last }, true) => query.filter(made.gt(*value).or(made.eq(*value).and(id.gt(last)))),
-        (Start::After { value, id: last }, false) => query.filter(made.lt(*value).or(made.eq(*value).and(id.lt(last)))),
-        (Start::Offset(offset), _) if *offset > 0 => query.offset(*offset),
-        _ => query,
-    };
-    query = if ascending { query.order((made.asc(), id.asc())) } else { query.order((made.desc(), id.desc())) };
+    let query = paged(all, request, api_keys::created_at, api_keys::id);
     let rows: Vec<Row> = query.select(Row::as_select()).load(conn).await?;
     let keys: Vec<ApiKey> = rows.into_iter().map(ApiKey::try_from).collect::<Result<_>>()?;
     Ok(Page::cut(keys, request.limit, 0, |key| (key.created_at.millis(), key.id.to_string())))

@@ -1,6 +1,6 @@
 //! E-mail addresses of people.
 
-use crate::row::{at, corrupt, one_row, read, read_opt};
+use crate::row::{at, by_user, corrupt, one_row, read, read_opt};
 use crate::schema::email_addresses;
 use crate::{Conn, Result, Tx};
 use anydb::{Any, Lock as _};
@@ -106,9 +106,8 @@ pub(crate) async fn of_users(
     env: EnvironmentId,
     users: Vec<String>,
 ) -> Result<HashMap<UserId, Vec<EmailAddress>>> {
-    let mut by_user: HashMap<UserId, Vec<EmailAddress>> = HashMap::new();
     if users.is_empty() {
-        return Ok(by_user);
+        return Ok(HashMap::new());
     }
     let rows: Vec<Row> = email_addresses::table
         .filter(email_addresses::environment_id.eq(env.to_string()).and(email_addresses::user_id.eq_any(users)))
@@ -116,11 +115,7 @@ pub(crate) async fn of_users(
         .select(Row::as_select())
         .load(conn)
         .await?;
-    for row in rows {
-        let address = EmailAddress::try_from(row)?;
-        by_user.entry(address.user_id).or_default().push(address);
-    }
-    Ok(by_user)
+    by_user(rows, |address: &EmailAddress| address.user_id)
 }
 
 /// Adds an address.

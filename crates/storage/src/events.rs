@@ -8,7 +8,7 @@
 mod sequencer;
 
 pub use domain::event::LoggedEvent;
-pub use sequencer::{begin, seal, sequence, unsequenced, unsequenced_count};
+pub use sequencer::{begin, seal, sequence, sequence_after_others, unsequenced, unsequenced_count};
 
 use crate::log_schema::{event_payloads, event_positions, events};
 use crate::row::{at, corrupt, read};

@@ -40,6 +40,8 @@ pub enum ClaimState {
         body: String,
         /// Whether the body is sealed.
         sealed: bool,
+        /// The `ETag` it was answered with.
+        etag: Option<String>,
     },
 }
 
@@ -69,6 +71,8 @@ pub struct Answer<'a> {
     pub sealed: bool,
     /// What the request created; deleting that drops the answer.
     pub subject_id: Option<&'a str>,
+    /// The `ETag` header, where it has one.
+    pub etag: Option<&'a str>,
 }
 
 /// The claim belongs to another request by now, or to none.
@@ -85,6 +89,7 @@ struct Row {
     status: Option<i32>,
     body: Option<String>,
     sealed: bool,
+    etag: Option<String>,
 }
 
 /// A digest of everything the key is bound to, each part with its length so that none runs into the next.
@@ -137,6 +142,7 @@ pub async fn claim(
                 dsl::body.eq(None::<String>),
                 dsl::sealed.eq(false),
                 dsl::subject_id.eq(None::<String>),
+                dsl::etag.eq(None::<String>),
             ))
             .execute(conn)
             .await?;
@@ -151,6 +157,7 @@ pub async fn claim(
             status,
             body: row.body.ok_or_else(|| corrupt("idempotency_keys.body"))?,
             sealed: row.sealed,
+            etag: row.etag,
         },
     })
 }
@@ -174,6 +181,7 @@ pub async fn keep(
             dsl::body.eq(answer.body),
             dsl::sealed.eq(answer.sealed),
             dsl::subject_id.eq(answer.subject_id),
+            dsl::etag.eq(answer.etag),
             dsl::expires_at.eq((now + kept_for).millis()),
         ))
         .execute(conn)

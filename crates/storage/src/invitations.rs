@@ -1,5 +1,6 @@
 //! Invitations to the application. Their tickets are nowhere: the hash of one finds the row.
 
+use crate::paging::paged;
 use crate::row::{at, corrupt, one_row, read};
 use crate::schema::invitations;
 use crate::{Conn, Result, Tx};
@@ -11,7 +12,7 @@ use diesel::prelude::*;
 use diesel::sql_types::{BigInt, Bool, Text};
 use diesel_async::RunQueryDsl;
 use domain::invitation::{Carrier, Invitation, InvitationStatus};
-use domain::page::{Direction, Page, PageRequest, Start};
+use domain::page::{Page, PageRequest};
 use domain::text::Metadata;
 use domain::{Email, EnvironmentId, InvitationId, Timestamp, UserId};
 
@@ -296,36 +297,11 @@ pub async fn page(
     request: &PageRequest<Key>,
     now: Timestamp,
 ) -> Result<Page<Invitation>> {
-    macro_rules! ordered {
-        ($query:expr, $column:expr) => {{
-            let mut query = $query;
-            let ascending = request.order.direction == Direction::Ascending;
-            if let Start::After { value, id } = &request.start {
-                query = if ascending {
-                    query.filter($column.gt(*value).or($column.eq(*value).and(invitations::id.gt(id.clone()))))
-                } else {
-                    query.filter($column.lt(*value).or($column.eq(*value).and(invitations::id.lt(id.clone()))))
-                };
-            }
-            if ascending {
-                query.order(($column.asc(), invitations::id.asc()))
-            } else {
-                query.order(($column.desc(), invitations::id.desc()))
-            }
-        }};
-    }
-    let query = filtered(env, filter, now);
-    let key = request.order.key;
-    let mut query = match key {
-        Key::CreatedAt => ordered!(query, invitations::created_at),
-        Key::UpdatedAt => ordered!(query, invitations::updated_at),
+    let (query, key) = (filtered(env, filter, now), request.order.key);
+    let query = match key {
+        Key::CreatedAt => paged(query, request, invitations::created_at, invitations::id),
+        Key::UpdatedAt => paged(query, request, invitations::updated_at, invitations::id),
     };
-    query = query.limit(request.limit + 1);
-    if let Start::Offset(offset) = request.start
-        && offset > 0
-    {
-        query = query.offset(offset);
-    }
     let rows: Vec<Row> = query.select(Row::as_select()).load(conn).await?;
     let rows: Vec<Invitation> = rows.into_iter().map(Invitation::try_from).collect::<Result<_>>()?;
     let value = |row: &Invitation| match key {

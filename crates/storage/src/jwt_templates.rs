@@ -1,5 +1,6 @@
 //! JWT templates. A key that was brought along comes and goes sealed.
 
+use crate::paging::paged;
 use crate::row::{at, at_or_never, corrupt, one_row, read};
 use crate::schema::jwt_templates as rows;
 use crate::{Conn, Result, Tx};
@@ -9,7 +10,7 @@ use diesel::dsl::count_star;
 use diesel::prelude::*;
 use diesel_async::RunQueryDsl;
 use domain::jwt_template::{CustomKey, JwtTemplate, SigningAlgorithm};
-use domain::page::{Direction, Page, PageRequest, Start};
+use domain::page::{Page, PageRequest};
 use domain::{EnvironmentId, JwtTemplateId, Timestamp};
 use serde_json::{Map, Value};
 
@@ -167,35 +168,11 @@ pub async fn count(conn: &mut Conn, env: EnvironmentId) -> Result<i64> {
 
 /// One page of the templates, without its total.
 pub async fn page(conn: &mut Conn, env: EnvironmentId, request: &PageRequest<Key>) -> Result<Page<JwtTemplate>> {
-    macro_rules! ordered {
-        ($query:expr, $column:expr) => {{
-            let mut query = $query;
-            let ascending = request.order.direction == Direction::Ascending;
-            if let Start::After { value, id } = &request.start {
-                query = if ascending {
-                    query.filter($column.gt(*value).or($column.eq(*value).and(rows::id.gt(id.clone()))))
-                } else {
-                    query.filter($column.lt(*value).or($column.eq(*value).and(rows::id.lt(id.clone()))))
-                };
-            }
-            if ascending {
-                query.order(($column.asc(), rows::id.asc()))
-            } else {
-                query.order(($column.desc(), rows::id.desc()))
-            }
-        }};
-    }
     let query = rows::table.filter(rows::environment_id.eq(env.to_string())).into_boxed::<Any>();
-    let mut query = match request.order.key {
-        Key::CreatedAt => ordered!(query, rows::created_at),
-        Key::UpdatedAt => ordered!(query, rows::updated_at),
+    let query = match request.order.key {
+        Key::CreatedAt => paged(query, request, rows::created_at, rows::id),
+        Key::UpdatedAt => paged(query, request, rows::updated_at, rows::id),
     };
-    query = query.limit(request.limit + 1);
-    if let Start::Offset(offset) = request.start
-        && offset > 0
-    {
-        query = query.offset(offset);
-    }
     let found: Vec<Row> = query.select(Row::as_select()).load(conn).await?;
     let templates: Vec<JwtTemplate> = found.into_iter().map(JwtTemplate::try_from).collect::<Result<_>>()?;
     let key = request.order.key;

@@ -26,6 +26,7 @@ pub mod listed_identifiers;
 mod log_schema;
 pub mod message_templates;
 pub mod operator;
+mod paging;
 pub mod passkeys;
 pub mod phone_numbers;
 pub mod purge;

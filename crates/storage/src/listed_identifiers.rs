@@ -1,5 +1,6 @@
 //! The lists of who may sign up and who may never.
 
+use crate::paging::paged;
 use crate::row::{at, one_row, read};
 use crate::schema::listed_identifiers as rows;
 use crate::{Conn, Result, Tx};
@@ -9,7 +10,7 @@ use diesel::prelude::*;
 use diesel_async::RunQueryDsl;
 use domain::EnvironmentId;
 use domain::listed::{List, Listed, Pattern};
-use domain::page::{Direction, Page, PageRequest, Start};
+use domain::page::{Page, PageRequest};
 use std::str::FromStr;
 
 #[derive(Queryable, Selectable, Insertable)]
@@ -92,25 +93,11 @@ pub async fn page<I: FromStr + ToString>(
     list: List,
     request: &PageRequest<()>,
 ) -> Result<Page<Listed<I>>> {
-    use rows::{created_at, id};
-    let ascending = request.order.direction == Direction::Ascending;
-    let mut query = rows::table
+    let all = rows::table
         .filter(rows::environment_id.eq(env.to_string()).and(rows::list.eq(list.as_str())))
         .select(Row::as_select())
-        .limit(request.limit + 1)
         .into_boxed::<Any>();
-    match &request.start {
-        Start::Offset(offset) if *offset > 0 => query = query.offset(*offset),
-        Start::Offset(_) => {}
-        Start::After { value, id: last } if ascending => {
-            query = query.filter(created_at.gt(*value).or(created_at.eq(*value).and(id.gt(last.clone()))));
-        }
-        Start::After { value, id: last } => {
-            query = query.filter(created_at.lt(*value).or(created_at.eq(*value).and(id.lt(last.clone()))));
-        }
-    }
-    query =
-        if ascending { query.order((created_at.asc(), id.asc())) } else { query.order((created_at.desc(), id.desc())) };
+    let query = paged(all, request, rows::created_at, rows::id);
     let found: Vec<Row> = query.load(conn).await?;
     let found: Vec<Listed<I>> = found.into_iter().map(Listed::try_from).collect::<Result<_>>()?;
     Ok(Page::cut(found, request.limit, 0, |listed| (listed.created_at.millis(), listed.id.to_string())))

@@ -84,6 +84,7 @@ diesel::table! {
         body -> Nullable<Text>,
         sealed -> Bool,
         subject_id -> Nullable<Text>,
+        etag -> Nullable<Text>,
     }
 }
 diesel::table! {

@@ -1,6 +1,7 @@
 //! What operators read and change across tenants: projects, and the environments in them.
 
 use crate::environments::{ProjectRow, Row};
+use crate::paging::paged;
 use crate::row::one_row;
 use crate::schema::{api_keys, environments, hosts, projects};
 use crate::{Conn, Result, Tx};
@@ -9,7 +10,7 @@ use diesel::dsl::count_star;
 use diesel::prelude::*;
 use diesel_async::RunQueryDsl;
 use domain::environment::{Environment, Project};
-use domain::page::{Direction, Page, PageRequest, Start};
+use domain::page::{Page, PageRequest};
 use domain::{EnvironmentId, ProjectId, Timestamp};
 
 /// What a list of projects or of environments can be ordered by.
@@ -39,16 +40,7 @@ pub async fn count_projects(conn: &mut Conn) -> Result<i64> {
 /// One page of the projects, without its total.
 pub async fn page_of_projects(conn: &mut Conn, request: &PageRequest<Key>) -> Result<Page<Project>> {
     let Key::CreatedAt = request.order.key;
-    let (made, id) = (projects::created_at, projects::id);
-    let mut query = projects::table.into_boxed::<Any>().limit(request.limit + 1);
-    let ascending = request.order.direction == Direction::Ascending;
-    query = match (&request.start, ascending) {
-        (Start::After { value, id: last }, true) => query.filter(made.gt(*value).or(made.eq(*value).and(id.gt(last)))),
-        (Start::After { value, id: last }, false) => query.filter(made.lt(*value).or(made.eq(*value).and(id.lt(last)))),
-        (Start::Offset(offset), _) if *offset > 0 => query.offset(*offset),
-        _ => query,
-    };
-    query = if ascending { query.order((made.asc(), id.asc())) } else { query.order((made.desc(), id.desc())) };
+    let query = paged(projects::table.into_boxed::<Any>(), request, projects::created_at, projects::id);
     let rows: Vec<ProjectRow> = query.select(ProjectRow::as_select()).load(conn).await?;
     let found: Vec<Project> = rows.into_iter().map(Project::try_from).collect::<Result<_>>()?;
     Ok(Page::cut(found, request.limit, 0, |project| (project.created_at.millis(), project.id.to_string())))
@@ -82,17 +74,9 @@ pub async fn page_of_environments(
     request: &PageRequest<Key>,
 ) -> Result<Page<Environment>> {
     let Key::CreatedAt = request.order.key;
-    let (made, id) = (environments::created_at, environments::id);
     let all = environments::project_id.eq(project.to_string()).and(environments::deleted_at.is_null());
-    let mut query = environments::table.filter(all).into_boxed::<Any>().limit(request.limit + 1);
-    let ascending = request.order.direction == Direction::Ascending;
-    query = match (&request.start, ascending) {
-        (Start::After { value, id: last }, true) => query.filter(made.gt(*value).or(made.eq(*value).and(id.gt(last)))),
-        (Start::After { value, id: last }, false) => query.filter(made.lt(*value).or(made.eq(*value).and(id.lt(last)))),
-        (Start::Offset(offset), _) if *offset > 0 => query.offset(*offset),
-        _ => query,
-    };
-    query = if ascending { query.order((made.asc(), id.asc())) } else { query.order((made.desc(), id.desc())) };
+    let all = environments::table.filter(all).into_boxed::<Any>();
+    let query = paged(all, request, environments::created_at, environments::id);
     let rows: Vec<Row> = query.select(Row::as_select()).load(conn).await?;
     let found: Vec<Environment> = rows.into_iter().map(Environment::try_from).collect::<Result<_>>()?;
     Ok(Page::cut(found, request.limit, 0, |env| (env.created_at.millis(), env.id.to_string())))

@@ -1,13 +1,14 @@
 //! Passkeys of people.
 
-use crate::row::{at, one_row, read};
+use crate::paging::paged;
+use crate::row::{at, by_user, one_row, read};
 use crate::schema::passkeys;
 use crate::{Conn, Result, Tx};
 use anydb::{Any, Doc};
 use diesel::dsl::count_star;
 use diesel::prelude::*;
 use diesel_async::RunQueryDsl;
-use domain::page::{Direction, Page, PageRequest, Start};
+use domain::page::{Page, PageRequest};
 use domain::user::Passkey;
 use domain::{EnvironmentId, PasskeyId, Timestamp, UserId};
 use std::collections::HashMap;
@@ -111,9 +112,8 @@ pub(crate) async fn of_users(
     env: EnvironmentId,
     users: Vec<String>,
 ) -> Result<HashMap<UserId, Vec<Passkey>>> {
-    let mut by_user: HashMap<UserId, Vec<Passkey>> = HashMap::new();
     if users.is_empty() {
-        return Ok(by_user);
+        return Ok(HashMap::new());
     }
     let rows: Vec<Row> = passkeys::table
         .filter(
@@ -126,11 +126,7 @@ pub(crate) async fn of_users(
         .select(Row::as_select())
         .load(conn)
         .await?;
-    for row in rows {
-        let key = Passkey::try_from(row)?;
-        by_user.entry(key.user_id).or_default().push(key);
-    }
-    Ok(by_user)
+    by_user(rows, |key: &Passkey| key.user_id)
 }
 
 /// What a list of passkeys can be ordered by.
@@ -169,16 +165,7 @@ pub async fn page(
     request: &PageRequest<Key>,
 ) -> Result<Page<Passkey>> {
     let Key::CreatedAt = request.order.key;
-    let (made, id) = (passkeys::created_at, passkeys::id);
-    let mut query = filtered(env, filter).limit(request.limit + 1);
-    let ascending = request.order.direction == Direction::Ascending;
-    query = match (&request.start, ascending) {
-        (Start::After { value, id: last }, true) => query.filter(made.gt(*value).or(made.eq(*value).and(id.gt(last)))),
-        (Start::After { value, id: last }, false) => query.filter(made.lt(*value).or(made.eq(*value).and(id.lt(last)))),
-        (Start::Offset(offset), _) if *offset > 0 => query.offset(*offset),
-        _ => query,
-    };
-    query = if ascending { query.order((made.asc(), id.asc())) } else { query.order((made.desc(), id.desc())) };
+    let query = paged(filtered(env, filter), request, passkeys::created_at, passkeys::id);
     let rows: Vec<Row> = query.select(Row::as_select()).load(conn).await?;
     let keys: Vec<Passkey> = rows.into_iter().map(Passkey::try_from).collect::<Result<_>>()?;
     Ok(Page::cut(keys, request.limit, 0, |key| (key.created_at.millis(), key.id.to_string())))

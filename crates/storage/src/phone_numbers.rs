@@ -1,13 +1,14 @@
 //! Phone numbers of people.
 
-use crate::row::{at, corrupt, one_row, read, read_opt};
+use crate::paging::paged;
+use crate::row::{at, by_user, corrupt, one_row, read, read_opt};
 use crate::schema::{phone_numbers, users};
 use crate::{Conn, Result, Tx};
 use anydb::{Any, Lock as _};
 use diesel::dsl::count_star;
 use diesel::prelude::*;
 use diesel_async::RunQueryDsl;
-use domain::page::{Direction, Page, PageRequest, Start};
+use domain::page::{Page, PageRequest};
 use domain::user::PhoneNumber;
 use domain::{EnvironmentId, Phone, PhoneNumberId, UserId};
 use std::collections::HashMap;
@@ -111,9 +112,8 @@ pub(crate) async fn of_users(
     env: EnvironmentId,
     users: Vec<String>,
 ) -> Result<HashMap<UserId, Vec<PhoneNumber>>> {
-    let mut by_user: HashMap<UserId, Vec<PhoneNumber>> = HashMap::new();
     if users.is_empty() {
-        return Ok(by_user);
+        return Ok(HashMap::new());
     }
     let rows: Vec<Row> = phone_numbers::table
         .filter(phone_numbers::environment_id.eq(env.to_string()).and(phone_numbers::user_id.eq_any(users)))
@@ -121,11 +121,7 @@ pub(crate) async fn of_users(
         .select(Row::as_select())
         .load(conn)
         .await?;
-    for row in rows {
-        let number = PhoneNumber::try_from(row)?;
-        by_user.entry(number.user_id).or_default().push(number);
-    }
-    Ok(by_user)
+    by_user(rows, |number: &PhoneNumber| number.user_id)
 }
 
 /// Adds a number.
@@ -194,8 +190,6 @@ pub async fn page(
     user: Option<UserId>,
     request: &PageRequest<()>,
 ) -> Result<Page<Shown>> {
-    use phone_numbers::{created_at, id};
-    let ascending = request.order.direction == Direction::Ascending;
     let mut query = phone_numbers::table
         .inner_join(
             users::table
@@ -203,23 +197,11 @@ pub async fn page(
         )
         .filter(phone_numbers::environment_id.eq(env.to_string()))
         .select((Row::as_select(), users::primary_phone_number_id))
-        .limit(request.limit + 1)
         .into_boxed::<Any>();
     if let Some(user) = user {
         query = query.filter(phone_numbers::user_id.eq(user.to_string()));
     }
-    match &request.start {
-        Start::Offset(offset) if *offset > 0 => query = query.offset(*offset),
-        Start::Offset(_) => {}
-        Start::After { value, id: last } if ascending => {
-            query = query.filter(created_at.gt(*value).or(created_at.eq(*value).and(id.gt(last.clone()))));
-        }
-        Start::After { value, id: last } => {
-            query = query.filter(created_at.lt(*value).or(created_at.eq(*value).and(id.lt(last.clone()))));
-        }
-    }
-    query =
-        if ascending { query.order((created_at.asc(), id.asc())) } else { query.order((created_at.desc(), id.desc())) };
+    let query = paged(query, request, phone_numbers::created_at, phone_numbers::id);
     let rows: Vec<ShownRow> = query.load(conn).await?;
     let found: Vec<Shown> = rows.into_iter().map(shown).collect::<Result<_>>()?;
     Ok(Page::cut(found, request.limit, 0, |s| (s.number.created_at.millis(), s.number.id.to_string())))

@@ -1,5 +1,6 @@
 //! Where browsers and apps may be sent back to.
 
+use crate::paging::paged;
 use crate::row::{at, one_row, read};
 use crate::schema::redirect_urls as rows;
 use crate::{Conn, Result, Tx};
@@ -7,7 +8,7 @@ use anydb::Any;
 use diesel::dsl::count_star;
 use diesel::prelude::*;
 use diesel_async::RunQueryDsl;
-use domain::page::{Direction, Page, PageRequest, Start};
+use domain::page::{Page, PageRequest};
 use domain::redirect::RedirectUrl;
 use domain::{EnvironmentId, RedirectUrlId};
 
@@ -81,25 +82,8 @@ pub async fn count(conn: &mut Conn, env: EnvironmentId) -> Result<i64> {
 
 /// One page of the list, by when addresses were put on it, without its total.
 pub async fn page(conn: &mut Conn, env: EnvironmentId, request: &PageRequest<()>) -> Result<Page<RedirectUrl>> {
-    use rows::{created_at, id};
-    let ascending = request.order.direction == Direction::Ascending;
-    let mut query = rows::table
-        .filter(rows::environment_id.eq(env.to_string()))
-        .select(Row::as_select())
-        .limit(request.limit + 1)
-        .into_boxed::<Any>();
-    match &request.start {
-        Start::Offset(offset) if *offset > 0 => query = query.offset(*offset),
-        Start::Offset(_) => {}
-        Start::After { value, id: last } if ascending => {
-            query = query.filter(created_at.gt(*value).or(created_at.eq(*value).and(id.gt(last.clone()))));
-        }
-        Start::After { value, id: last } => {
-            query = query.filter(created_at.lt(*value).or(created_at.eq(*value).and(id.lt(last.clone()))));
-        }
-    }
-    query =
-        if ascending { query.order((created_at.asc(), id.asc())) } else { query.order((created_at.desc(), id.desc())) };
+    let all = rows::table.filter(rows::environment_id.eq(env.to_string())).select(Row::as_select()).into_boxed::<Any>();
+    let query = paged(all, request, rows::created_at, rows::id);
     let found: Vec<Row> = query.load(conn).await?;
     let found: Vec<RedirectUrl> = found.into_iter().map(RedirectUrl::try_from).collect::<Result<_>>()?;
     Ok(Page::cut(found, request.limit, 0, |redirect| (redirect.created_at.millis(), redirect.id.to_string())))

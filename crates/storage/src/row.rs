@@ -1,7 +1,8 @@
 //! What every file needs to turn rows into domain values.
 
 use crate::{Error, Result};
-use domain::Timestamp;
+use domain::{Timestamp, UserId};
+use std::collections::HashMap;
 use std::str::FromStr;
 
 /// A stored value that no version of ours has written.
@@ -29,6 +30,19 @@ pub(crate) fn at(millis: i64) -> Timestamp {
 /// A time from a column where 0 is never.
 pub(crate) fn at_or_never(millis: i64) -> Option<Timestamp> {
     (millis != 0).then(|| Timestamp::from_millis(millis))
+}
+
+/// What belongs to several people, by person, each in the order that it was read in.
+pub(crate) fn by_user<R, T>(rows: Vec<R>, owner: impl Fn(&T) -> UserId) -> Result<HashMap<UserId, Vec<T>>>
+where
+    T: TryFrom<R, Error = Error>,
+{
+    let mut by_user: HashMap<UserId, Vec<T>> = HashMap::new();
+    for row in rows {
+        let one = T::try_from(row)?;
+        by_user.entry(owner(&one)).or_default().push(one);
+    }
+    Ok(by_user)
 }
 
 /// A change must have hit exactly the row it was meant for.

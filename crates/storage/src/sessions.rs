@@ -1,5 +1,6 @@
 //! Sessions.
 
+use crate::paging::paged;
 use crate::row::{at, corrupt, one_row, read};
 use crate::schema::{clients, sessions, users};
 use crate::{Conn, Result, Tx};
@@ -8,7 +9,7 @@ use crypto::TokenHash;
 use diesel::dsl::count_star;
 use diesel::prelude::*;
 use diesel_async::RunQueryDsl;
-use domain::page::{Direction, Page, PageRequest, Start};
+use domain::page::{Page, PageRequest};
 use domain::session::{Activity, Factors, Proven, Session, SessionStatus, Standing};
 use domain::strategy::Strategy;
 use domain::user::{FactorSummary, Lock, LockedBy};
@@ -443,35 +444,11 @@ pub async fn page(
     request: &PageRequest<Key>,
     now: Timestamp,
 ) -> Result<Page<Session>> {
-    macro_rules! ordered {
-        ($query:expr, $column:expr) => {{
-            let mut query = $query;
-            let ascending = request.order.direction == Direction::Ascending;
-            if let Start::After { value, id } = &request.start {
-                query = if ascending {
-                    query.filter($column.gt(*value).or($column.eq(*value).and(sessions::id.gt(id.clone()))))
-                } else {
-                    query.filter($column.lt(*value).or($column.eq(*value).and(sessions::id.lt(id.clone()))))
-                };
-            }
-            if ascending {
-                query.order(($column.asc(), sessions::id.asc()))
-            } else {
-                query.order(($column.desc(), sessions::id.desc()))
-            }
-        }};
-    }
     let query = filtered(env, filter, now);
-    let mut query = match request.order.key {
-        Key::CreatedAt => ordered!(query, sessions::created_at),
-        Key::UpdatedAt => ordered!(query, sessions::updated_at),
+    let query = match request.order.key {
+        Key::CreatedAt => paged(query, request, sessions::created_at, sessions::id),
+        Key::UpdatedAt => paged(query, request, sessions::updated_at, sessions::id),
     };
-    query = query.limit(request.limit + 1);
-    if let Start::Offset(offset) = request.start
-        && offset > 0
-    {
-        query = query.offset(offset);
-    }
     let rows: Vec<Row> = query.select(Row::as_select()).load(conn).await?;
     let found: Vec<Session> = rows.into_iter().map(Session::try_from).collect::<Result<_>>()?;
     let key = request.order.key;

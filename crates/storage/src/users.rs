@@ -1,5 +1,6 @@
 //! People. What belongs to them has files of its own.
 
+use crate::paging::paged;
 use crate::row::{at, at_or_never, corrupt, one_row, read, read_opt};
 use crate::schema::{deleted_users, email_addresses as emails, phone_numbers as numbers, users};
 use crate::{Conn, Result, Tx};
@@ -7,7 +8,7 @@ use anydb::{Any, Doc, Lock as _};
 use diesel::dsl::count_star;
 use diesel::prelude::*;
 use diesel_async::RunQueryDsl;
-use domain::page::{Direction, Page, PageRequest, Start};
+use domain::page::{Page, PageRequest};
 use domain::text::{Metadata, Username};
 use domain::user::{FactorSummary, Lock, LockedBy, PasswordDigest, Person, User};
 use domain::{EnvironmentId, Timestamp, UserId};
@@ -374,37 +375,13 @@ pub async fn page(
     filter: &Filter,
     request: &PageRequest<Key>,
 ) -> Result<Page<Person>> {
-    macro_rules! ordered {
-        ($query:expr, $column:expr) => {{
-            let mut query = $query;
-            let ascending = request.order.direction == Direction::Ascending;
-            if let Start::After { value, id } = &request.start {
-                query = if ascending {
-                    query.filter($column.gt(*value).or($column.eq(*value).and(users::id.gt(id.clone()))))
-                } else {
-                    query.filter($column.lt(*value).or($column.eq(*value).and(users::id.lt(id.clone()))))
-                };
-            }
-            if ascending {
-                query.order(($column.asc(), users::id.asc()))
-            } else {
-                query.order(($column.desc(), users::id.desc()))
-            }
-        }};
-    }
     let query = filtered(env, filter);
-    let mut query = match request.order.key {
-        Key::CreatedAt => ordered!(query, users::created_at),
-        Key::UpdatedAt => ordered!(query, users::updated_at),
-        Key::LastActiveAt => ordered!(query, users::last_active_at),
-        Key::LastSignInAt => ordered!(query, users::last_sign_in_at),
+    let query = match request.order.key {
+        Key::CreatedAt => paged(query, request, users::created_at, users::id),
+        Key::UpdatedAt => paged(query, request, users::updated_at, users::id),
+        Key::LastActiveAt => paged(query, request, users::last_active_at, users::id),
+        Key::LastSignInAt => paged(query, request, users::last_sign_in_at, users::id),
     };
-    query = query.limit(request.limit + 1);
-    if let Start::Offset(offset) = request.start
-        && offset > 0
-    {
-        query = query.offset(offset);
-    }
     let rows: Vec<Row> = query.select(Row::as_select()).load(conn).await?;
     let people = everything_of(conn, env, rows).await?;
     let key = request.order.key;

@@ -1,6 +1,7 @@
 //! The attempts to push events.
 
 use crate::log_schema::webhook_deliveries as rows;
+use crate::paging::paged;
 use crate::row::{at, corrupt, read};
 use crate::{Conn, Result, Tx};
 use anydb::Any;
@@ -8,7 +9,7 @@ use diesel::dsl::count_star;
 use diesel::prelude::*;
 use diesel::sql_types::{BigInt, Text};
 use diesel_async::RunQueryDsl;
-use domain::page::{Direction, Page, PageRequest, Start};
+use domain::page::{Page, PageRequest};
 use domain::webhook::{BodyKind, WebhookDelivery};
 use domain::{EnvironmentId, Timestamp, WebhookDeliveryId, WebhookEndpointId};
 use std::collections::HashSet;
@@ -139,16 +140,7 @@ pub async fn page(
     request: &PageRequest<Key>,
 ) -> Result<Page<WebhookDelivery>> {
     let Key::CreatedAt = request.order.key;
-    let (made, id) = (rows::created_at, rows::id);
-    let mut query = filtered(env, filter).limit(request.limit + 1);
-    let ascending = request.order.direction == Direction::Ascending;
-    query = match (&request.start, ascending) {
-        (Start::After { value, id: last }, true) => query.filter(made.gt(*value).or(made.eq(*value).and(id.gt(last)))),
-        (Start::After { value, id: last }, false) => query.filter(made.lt(*value).or(made.eq(*value).and(id.lt(last)))),
-        (Start::Offset(offset), _) if *offset > 0 => query.offset(*offset),
-        _ => query,
-    };
-    query = if ascending { query.order((made.asc(), id.asc())) } else { query.order((made.desc(), id.desc())) };
+    let query = paged(filtered(env, filter), request, rows::created_at, rows::id);
     let found: Vec<Row> = query.select(Row::as_select()).load(conn).await?;
     let attempts: Vec<WebhookDelivery> = found.into_iter().map(WebhookDelivery::try_from).collect::<Result<_>>()?;
     Ok(Page::cut(attempts, request.limit, 0, |one| (one.created_at.millis(), one.id.to_string())))

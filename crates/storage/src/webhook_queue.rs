@@ -275,6 +275,17 @@ pub async fn lease(
     Ok(leased)
 }
 
+/// Makes a lease longer; false for one that was taken over, which stays as it is.
+pub async fn prolong(tx: &mut Tx<'_>, leased: &Leased, until: Timestamp) -> Result<bool> {
+    let (env, event, endpoint) = (leased.env, leased.wanted.event_id, leased.endpoint.id);
+    let hit = diesel::update(rows::table.find((env.to_string(), event.to_string(), endpoint.to_string())))
+        .filter(rows::lease_owner.eq(&leased.owner))
+        .set(rows::due_at.eq(until.millis()))
+        .execute(&mut **tx)
+        .await?;
+    Ok(hit == 1)
+}
+
 /// Finds what waits of an event for an endpoint.
 pub async fn find(
     conn: &mut Conn,

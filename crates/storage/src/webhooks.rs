@@ -4,6 +4,7 @@
 //! cursor's row, and takes it before any endpoint.
 
 use crate::log_schema::{events, webhook_cursors, webhook_endpoints as rows, webhook_queue};
+use crate::paging::paged;
 use crate::row::{at, corrupt, one_row, read};
 use crate::webhook_queue::Wanted;
 use crate::{Conn, Result, Tx, event_texts, webhook_queue as queue};
@@ -14,7 +15,7 @@ use diesel::prelude::*;
 use diesel::sql_types::Text;
 use diesel_async::RunQueryDsl;
 use domain::event_pattern::EventPattern;
-use domain::page::{Direction, Page, PageRequest, Start};
+use domain::page::{Page, PageRequest};
 use domain::webhook::{BodyKind, OldSecret, Sealed, WebhookEndpoint};
 use domain::{EnvironmentId, Timestamp, WebhookEndpointId};
 use std::time::Duration;
@@ -128,33 +129,12 @@ pub enum Key {
 /// One page of the endpoints.
 pub async fn page(conn: &mut Conn, env: EnvironmentId, request: &PageRequest<Key>) -> Result<Page<WebhookEndpoint>> {
     let total = count(conn, env).await?;
-    let ascending = request.order.direction == Direction::Ascending;
-    let mut query = rows::table.filter(rows::environment_id.eq(env.to_string())).into_boxed::<Any>();
-    // Written once for each column: both are types of their own.
-    macro_rules! ordered_by {
-        ($column:expr) => {{
-            query = match (&request.start, ascending) {
-                (Start::After { value, id }, true) => {
-                    query.filter($column.gt(*value).or($column.eq(*value).and(rows::id.gt(id))))
-                }
-                (Start::After { value, id }, false) => {
-                    query.filter($column.lt(*value).or($column.eq(*value).and(rows::id.lt(id))))
-                }
-                (Start::Offset(offset), _) if *offset > 0 => query.offset(*offset),
-                _ => query,
-            };
-            if ascending {
-                query.order(($column.asc(), rows::id.asc()))
-            } else {
-                query.order(($column.desc(), rows::id.desc()))
-            }
-        }};
-    }
+    let query = rows::table.filter(rows::environment_id.eq(env.to_string())).into_boxed::<Any>();
     let query = match request.order.key {
-        Key::CreatedAt => ordered_by!(rows::created_at),
-        Key::UpdatedAt => ordered_by!(rows::updated_at),
+        Key::CreatedAt => paged(query, request, rows::created_at, rows::id),
+        Key::UpdatedAt => paged(query, request, rows::updated_at, rows::id),
     };
-    let found: Vec<Row> = query.limit(request.limit + 1).select(Row::as_select()).load(conn).await?;
+    let found: Vec<Row> = query.select(Row::as_select()).load(conn).await?;
     let endpoints: Vec<WebhookEndpoint> = found.into_iter().map(WebhookEndpoint::try_from).collect::<Result<_>>()?;
     let by = |endpoint: &WebhookEndpoint| match request.order.key {
         Key::CreatedAt => endpoint.created_at,
@@ -302,8 +282,8 @@ pub async fn fan_out(tx: &mut Tx<'_>, env: EnvironmentId, now: Timestamp) -> Res
 /// A long backlog is left to the worker: then the position is that of the last event all the same.
 pub async fn catch_up(tx: &mut Tx<'_>, env: EnvironmentId, key: &MacKey, now: Timestamp) -> Result<i64> {
     const BATCHES: usize = 4;
-    // Committed events that have no position yet belong to what happened so far.
-    crate::events::sequence(tx, &[(env, key.clone())], 2000).await?;
+    // Committed events that have no position yet belong to what happened so far, whoever is about to give them one.
+    crate::events::sequence_after_others(tx, (env, key), 2000).await?;
     let mut position = lock_cursor(tx, env, true).await?.unwrap_or(0);
     for _ in 0..BATCHES {
         let (reached, seen) = fan_out_from(tx, env, position, now).await?;

@@ -211,6 +211,12 @@ impl Person {
             && (self.second_factors_after(None).is_empty() || !self.second_factors_after(Some(number.id)).is_empty())
     }
 
+    /// The same for good: a second step that backup codes alone can take ends with the last of them.
+    fn stays_first_factor_number(&self, number: &PhoneNumber) -> bool {
+        let lasts = |first| self.second_factors_after(first).iter().any(|second| *second != Strategy::BackupCode);
+        number.verified && (!lasts(None) || lasts(Some(number.id)))
+    }
+
     /// How many ways of proving the person has at the first step of a sign-in, under these settings.
     pub fn sign_in_methods(&self, settings: &Settings) -> usize {
         let attributes = &settings.attribute_settings;
@@ -219,8 +225,13 @@ impl Person {
         let by_phone = attributes.phone_number.enabled && attributes.phone_number.used_for_first_factor;
         usize::from(self.user.password_digest.is_some() && attributes.password.enabled)
             + self.email_addresses.iter().filter(|a| a.verified && by_mail).count()
-            + self.phone_numbers.iter().filter(|p| by_phone && self.is_first_factor_number(p)).count()
+            + self.phone_numbers.iter().filter(|p| by_phone && self.stays_first_factor_number(p)).count()
             + self.passkeys.len()
+    }
+
+    /// Whether the person could sign in before a change, and cannot any more.
+    pub fn is_locked_out_since(&self, before: &Self, settings: &Settings) -> bool {
+        self.sign_in_methods(settings) == 0 && before.sign_in_methods(settings) > 0
     }
 }
 
@@ -286,6 +297,24 @@ mod tests {
         let with_app = person(vec![number(1, true, false)], SecondFactors { totp: true, backup_codes: 0 });
         assert!(with_app.is_first_factor_number(&with_app.phone_numbers[0]));
         assert_eq!(with_app.second_factors_after(Some(id)), [Strategy::Totp]);
+    }
+
+    #[test]
+    fn a_number_that_becomes_the_only_second_factor_leaves_no_way_in() {
+        let mut settings = Settings::default();
+        settings.attribute_settings.phone_number.enabled = true;
+        settings.attribute_settings.phone_number.used_for_first_factor = true;
+        let with = |reserved, second| person(vec![number(1, reserved, false)], second);
+        let (none, app) = (SecondFactors::default(), SecondFactors { totp: true, backup_codes: 0 });
+        let codes = SecondFactors { totp: false, backup_codes: 10 };
+        let before = with(false, none);
+        assert_eq!(before.sign_in_methods(&settings), 1);
+        assert!(with(true, none).is_locked_out_since(&before, &settings));
+        assert!(with(true, codes).is_locked_out_since(&with(false, codes), &settings), "codes are spent one day");
+        assert!(!with(true, app).is_locked_out_since(&with(false, app), &settings));
+        assert!(!with(true, none).is_locked_out_since(&with(true, none), &settings), "it is no change's doing");
+        let two = person(vec![number(1, true, false), number(2, false, false)], none);
+        assert!(!two.is_locked_out_since(&before, &settings));
     }
 
     #[test]

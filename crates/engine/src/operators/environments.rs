@@ -125,6 +125,7 @@ pub async fn update(
     let done = engine
         .write(cx, async move |tx, cx| {
             let mut env = storage::environments::lock(tx, id).await?.ok_or(OperatorError::NoEnvironment)?;
+            let before = event(EventType::EnvironmentUpdated, &env).data;
             if let Some(slug) = &wanted {
                 // By its slug the platform knows it.
                 if env.is_admin() {
@@ -140,7 +141,7 @@ pub async fn update(
             }
             env.updated_at = cx.now;
             storage::environments::save(tx, &env).await?;
-            told(tx, cx, Some(id), event(EventType::EnvironmentUpdated, &env)).await?;
+            told(tx, cx, Some(id), event(EventType::EnvironmentUpdated, &env).changed_since(&before)).await?;
             let body = body(&env);
             idempotency::keep(tx, cx, 200, &body, None).await?;
             Ok(body)

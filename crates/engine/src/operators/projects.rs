@@ -62,10 +62,11 @@ pub async fn rename_project(
     engine
         .write(cx, async move |tx, cx| {
             let mut project = rows::lock_project(tx, id).await?.ok_or(OperatorError::NoProject)?;
+            let before = events::body(&api::Project::from(&project));
             project.name.clone_from(&name);
             project.updated_at = cx.now;
             rows::save_project(tx, &project).await?;
-            told(tx, cx, None, event(EventType::ProjectUpdated, &project)).await?;
+            told(tx, cx, None, event(EventType::ProjectUpdated, &project).changed_since(&before)).await?;
             idempotency::keep(tx, cx, 200, &api::Project::from(&project), None).await?;
             Ok(project)
         })

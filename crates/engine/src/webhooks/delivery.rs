@@ -1,6 +1,7 @@
 //! Pushing: what is due is leased, sent outside of any transaction, and settled. A worker that dies in between loses
 //! nothing: its lease runs out, and another sends the same bytes under the same id again. One that was only held up
-//! finds its lease gone, and what it has to report is dropped.
+//! finds its lease gone, and what it has to report is dropped. Leases are short, because an endpoint has few places and
+//! those of a dead worker stay taken; who waits for a slow receiver asks for more time.
 
 use super::body;
 use crate::tenancy::{self, Tenant};
@@ -18,10 +19,16 @@ use storage::Tx;
 use storage::webhook_queue::Leased;
 
 /// How long a worker may take before others take over.
-const LEASE: Duration = Duration::from_secs(60);
+const LEASE: Duration = Duration::from_secs(10);
+
+/// After this long it asks for more.
+const SLOW_AFTER: Duration = Duration::from_secs(5);
 
 /// How long a receiver may take for everything.
 const PATIENCE: Duration = Duration::from_secs(15);
+
+/// How much it gets: all that the receiver may still take, and some to settle.
+const MORE: Duration = Duration::from_secs(15);
 
 /// How much of a receiver's answer is kept, in bytes.
 const ANSWER_KEPT: usize = 4096;
@@ -69,7 +76,10 @@ pub async fn lease(engine: &Engine, worker: &str, max: usize) -> Result<Vec<Leas
     }
     // Another name at every call: it tells this lease from one that took it over.
     let owner = format!("{worker}:{}", crypto::random::jti());
-    let lease = async move |tx: &mut Tx<'_>| storage::webhook_queue::lease(tx, &owner, now, LEASE, max).await;
+    let clock = engine.clone();
+    // The lease begins when the writer's turn has come, not when it began to wait for it.
+    let lease =
+        async move |tx: &mut Tx<'_>| storage::webhook_queue::lease(tx, &owner, clock.now(), LEASE, max).await;
     engine.db().write(lease).await
 }
 
@@ -129,19 +139,63 @@ impl Pushing {
 }
 
 /// Makes one attempt and notes what came of it. A worker that was held up for so long that its lease may be over before
-/// the receiver has answered leaves the event to the next.
-pub async fn attempt(engine: &Engine, leased: Leased) -> Result<(), StorageError> {
-    if engine.now() + PATIENCE > leased.until {
+/// it can ask for more time leaves the event to the next.
+pub async fn attempt(engine: &Engine, mut leased: Leased) -> Result<(), StorageError> {
+    if engine.now() + SLOW_AFTER > leased.until {
         return Ok(());
     }
     // Nobody is left who asked for it when the environment was deleted.
     let Some(tenant) = tenancy::there(engine, leased.env).await? else { return settle(engine, leased, None).await };
     let body = body::of_event(engine, leased.env, leased.wanted.event_id, &leased.wanted.body).await?;
     let answer = match body {
-        Some(body) => Some(send(engine, &tenant, &leased, body).await?),
+        Some(body) => {
+            let sending = send(engine, &tenant, &leased, body);
+            let (sent, until) = holding(engine, &leased, sending).await;
+            leased.until = until;
+            Some(sent?)
+        }
         None => None,
     };
     settle(engine, leased, answer).await
+}
+
+/// Waits for a receiver, and keeps others from taking over while it takes its time. Says when they may after all.
+async fn holding<T>(engine: &Engine, leased: &Leased, sending: impl Future<Output = T>) -> (T, Timestamp) {
+    let mut sending = std::pin::pin!(sending);
+    if let Ok(sent) = tokio::time::timeout(SLOW_AFTER, &mut sending).await {
+        return (sent, leased.until);
+    }
+    // Beside it, not before it: the receiver may answer meanwhile.
+    let (sent, prolonged) = futures_util::future::join(sending, prolong(engine, leased.clone())).await;
+    let until = match prolonged {
+        Ok(until) => until,
+        Err(error) => {
+            // At worst it is sent twice.
+            tracing::warn!(
+                webhook.endpoint = %leased.endpoint.id,
+                error = &error as &dyn std::error::Error,
+                "the lease of a webhook's event was not prolonged"
+            );
+            leased.until
+        }
+    };
+    (sent, until)
+}
+
+/// Makes a lease longer, unless somebody has taken over, and says when it ends.
+async fn prolong(engine: &Engine, leased: Leased) -> Result<Timestamp, StorageError> {
+    let now = engine.now();
+    let work = async move |tx: &mut Tx<'_>| {
+        let Some(endpoint) = storage::webhooks::lock(tx, leased.env, leased.endpoint.id).await? else {
+            return Ok(leased.until);
+        };
+        if !storage::webhook_queue::prolong(tx, &leased, now + MORE).await? {
+            return Ok(leased.until);
+        }
+        storage::webhook_queue::refresh(tx, leased.env, &endpoint, now).await?;
+        Ok::<_, StorageError>(now + MORE)
+    };
+    engine.db().write(work).await
 }
 
 /// Sends a body that is signed now.

@@ -28,9 +28,28 @@ pub async fn sequence(tx: &mut Tx<'_>, environments: &[(EnvironmentId, MacKey)],
         if left == 0 {
             break;
         }
-        left -= sequence_one(tx, *environment, key, left.min(share)).await?;
+        if let Some(end) = lock_end(tx, *environment).await? {
+            left -= sequence_one(tx, (*environment, key), end, left.min(share)).await?;
+        }
     }
     Ok(max - left)
+}
+
+/// Gives at most `max` committed rows of an environment their place, and says how many: those, too, that another
+/// sequencer is at, which is waited for. What was committed before the call has its place afterwards.
+pub async fn sequence_after_others(
+    tx: &mut Tx<'_>,
+    (env, key): (EnvironmentId, &MacKey),
+    max: usize,
+) -> Result<usize> {
+    let end = match lock_end(tx, env).await? {
+        Some(end) => end,
+        None => {
+            let other = event_positions::table.find(env.to_string()).select(End::as_select()).locked();
+            other.get_result(&mut **tx).await?
+        }
+    };
+    sequence_one(tx, (env, key), end, max).await
 }
 
 /// How many rows of all environments still wait for their place.
@@ -71,11 +90,14 @@ struct Stamp {
     hash: String,
 }
 
-async fn sequence_one(conn: &mut Conn, env: EnvironmentId, key: &MacKey, max: usize) -> Result<usize> {
+/// Stamps the rows of an environment whose end is held.
+async fn sequence_one(
+    conn: &mut Conn,
+    (env, key): (EnvironmentId, &MacKey),
+    mut end: End,
+    max: usize,
+) -> Result<usize> {
     let environment = env.to_string();
-    let Some(mut end) = lock_end(conn, &environment).await? else {
-        return Ok(0);
-    };
     let is_ours =
         end.head_tag.take().is_some_and(|tag| is_head(key, env, end.last_audit_sequence, &end.last_hash, &tag));
     // A statement of its own, after the lock: on PostgreSQL each sees what was committed before it
@@ -121,19 +143,20 @@ impl End {
 }
 
 /// Becomes the sequencer of an environment until the transaction ends; none while there is another.
-async fn lock_end(conn: &mut Conn, environment: &str) -> Result<Option<End>> {
-    let query = || event_positions::table.find(environment.to_owned()).select(End::as_select()).locked_skipping();
+async fn lock_end(conn: &mut Conn, env: EnvironmentId) -> Result<Option<End>> {
+    let environment = env.to_string();
+    let query = || event_positions::table.find(&environment).select(End::as_select()).locked_skipping();
     if let Some(end) = query().get_result(conn).await.optional()? {
         return Ok(Some(end));
     }
     // Asked before the insert, which would wait for whoever has changed the row.
-    let taken = event_positions::table.find(environment).select(event_positions::last_position);
+    let taken = event_positions::table.find(&environment).select(event_positions::last_position);
     if taken.get_result::<i64>(conn).await.optional()?.is_some() {
         return Ok(None);
     }
     diesel::insert_into(event_positions::table)
         .values((
-            event_positions::environment_id.eq(environment),
+            event_positions::environment_id.eq(&environment),
             event_positions::last_position.eq(0_i64),
             event_positions::last_audit_sequence.eq(0_i64),
             event_positions::last_hash.eq(GENESIS),

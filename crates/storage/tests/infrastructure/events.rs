@@ -152,6 +152,17 @@ mod only_postgres {
     /// A transaction that waits for another must fail its test, not stop it.
     const STUCK: Duration = Duration::from_secs(30);
 
+    /// A sequencer that says when it is done, and commits when it is told to.
+    async fn sequencer(db: &Handle, busy: Arc<Semaphore>, go: Arc<Semaphore>) -> Result<usize, Error> {
+        db.write(async move |tx: &mut Tx<'_>| {
+            let given = sequence_all(tx, 10).await?;
+            busy.add_permits(1);
+            let _ = go.acquire().await;
+            Ok(given)
+        })
+        .await
+    }
+
     #[tokio::test]
     async fn what_commits_late_gets_a_later_position() {
         let Some(base) = Base::postgres().await else { return };
@@ -194,15 +205,7 @@ mod only_postgres {
         }
         assert_eq!(db.write(async |tx: &mut Tx<'_>| sequence_all(tx, 1).await).await.unwrap(), 1);
         let (busy, go) = (Arc::new(Semaphore::new(0)), Arc::new(Semaphore::new(0)));
-        let first = {
-            let (busy, go) = (busy.clone(), go.clone());
-            db.write(async move |tx: &mut Tx<'_>| {
-                let given = sequence_all(tx, 10).await?;
-                busy.add_permits(1);
-                let _ = go.acquire().await;
-                Ok::<_, Error>(given)
-            })
-        };
+        let first = sequencer(&db, busy.clone(), go.clone());
         let second = async {
             let _ = busy.acquire().await;
             let given = sequence(&db).await;
@@ -213,6 +216,40 @@ mod only_postgres {
         let (first, second) = timeout(STUCK, join(first, second)).await.unwrap();
 
         assert_eq!((first.unwrap(), second), (1, 0));
+        base.end().await;
+    }
+
+    #[tokio::test]
+    async fn what_is_committed_has_its_place_once_the_other_sequencer_is_done() {
+        let Some(base) = Base::postgres().await else { return };
+        let (db, env) = (base.db.handle(), new());
+        let pushed = async |subject: &'static str| {
+            let cx = Context::system(env, T0);
+            db.write(async move |tx: &mut Tx<'_>| change(tx, &cx, subject).await).await.unwrap();
+        };
+        pushed("user_1").await;
+        assert_eq!(sequence(&db).await, 1);
+        pushed("user_1").await;
+        let (busy, go) = (Arc::new(Semaphore::new(0)), Arc::new(Semaphore::new(0)));
+        let first = sequencer(&db, busy.clone(), go.clone());
+        let second = async {
+            let _ = busy.acquire().await;
+            pushed("user_2").await;
+            let after = db.write(async move |tx: &mut Tx<'_>| {
+                let given = events::sequence_after_others(tx, (env, &key()), 10).await?;
+                Ok::<_, Error>((given, events::last_position(tx, env).await?))
+            });
+            let release = async {
+                // Long enough for it to be at the row that the other holds.
+                tokio::time::sleep(Duration::from_millis(200)).await;
+                go.add_permits(1);
+            };
+            join(after, release).await.0
+        };
+
+        let (first, second) = timeout(STUCK, join(first, second)).await.unwrap();
+
+        assert_eq!((first.unwrap(), second.unwrap()), (1, (1, 3)));
         base.end().await;
     }
 }

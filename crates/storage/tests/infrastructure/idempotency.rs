@@ -36,14 +36,15 @@ async fn keep(
     let key = key.clone();
     db.write(async move |tx: &mut Tx<'_>| {
         counts::add(tx, env, "changes", 1).await?;
-        let answer = Answer { status: 201, body: "{\"id\":1}", sealed, subject_id: Some("user_1") };
+        let answer =
+            Answer { status: 201, body: "{\"id\":1}", sealed, subject_id: Some("user_1"), etag: Some("\"1\"") };
         idempotency::keep(tx, env, &key, &answer, now).await
     })
     .await
 }
 
 fn done(sealed: bool) -> ClaimState {
-    ClaimState::Done { status: 201, body: "{\"id\":1}".into(), sealed }
+    ClaimState::Done { status: 201, body: "{\"id\":1}".into(), sealed, etag: Some("\"1\"".into()) }
 }
 
 async fn one_of_many_twins_gets_the_key(db: &Handle) {

@@ -2,7 +2,7 @@
 
 use super::{ApiError, Inner};
 use actix_web::http::StatusCode;
-use actix_web::http::header::{CONTENT_TYPE, HeaderName, HeaderValue, RETRY_AFTER, WWW_AUTHENTICATE};
+use actix_web::http::header::{CONTENT_TYPE, ETAG, HeaderName, HeaderValue, RETRY_AFTER, WWW_AUTHENTICATE};
 use actix_web::{HttpResponse, HttpResponseBuilder};
 use api::ErrorResponse;
 use domain::code;
@@ -34,14 +34,16 @@ impl Answer {
                 trace,
             ),
             Inner::Fault(_) => Self::fault(trace),
-            Inner::Stored(stored) => Self {
-                status: StatusCode::from_u16(stored.status).unwrap_or(StatusCode::OK),
-                headers: vec![
+            Inner::Stored(stored) => {
+                let mut headers = vec![
                     (CONTENT_TYPE, JSON),
                     (HeaderName::from_static("idempotent-replayed"), HeaderValue::from_static("true")),
-                ],
-                body: stored.body.clone(),
-            },
+                ];
+                let etag = stored.etag.as_deref().and_then(|etag| HeaderValue::from_str(etag).ok());
+                headers.extend(etag.map(|etag| (ETAG, etag)));
+                let status = StatusCode::from_u16(stored.status).unwrap_or(StatusCode::OK);
+                Self { status, headers, body: stored.body.clone() }
+            }
         }
     }
 

@@ -109,12 +109,14 @@ fn who_comes_too_often_hears_when_to_come_back() {
 
 #[test]
 fn a_stored_answer_leaves_as_it_was_and_says_that_it_is_old() {
-    let error = ApiError::stored(StoredAnswer { status: 201, body: b"{\"id\":1}".to_vec() });
+    let error =
+        ApiError::stored(StoredAnswer { status: 201, body: b"{\"id\":1}".to_vec(), etag: Some("\"1\"".into()) });
 
     let answer = Answer::of(&error, Surface::Bapi, Some(request_id()));
 
     assert_eq!((answer.status.as_u16(), answer.body.as_slice()), (201, &b"{\"id\":1}"[..]));
     assert_eq!(header(&answer, "idempotent-replayed"), Some("true"));
+    assert_eq!(header(&answer, "etag"), Some("\"1\""));
 }
 
 #[test]
