@@ -125,6 +125,11 @@ impl Pushing {
             None => self.under_way.next().await,
         }
     }
+
+    /// One that is done at this moment; waits for nothing.
+    pub fn at_hand(&mut self) -> Option<Result<(), StorageError>> {
+        self.next().now_or_never().flatten()
+    }
 }
 
 /// Makes one attempt and notes what came of it.
@@ -260,6 +265,7 @@ async fn note(
         storage::webhook_deliveries::put(tx, env, &delivery).await?;
         return Ok(None);
     };
+    let before = endpoint.clone();
     let waiting = storage::webhook_queue::find(tx, env, id, event).await?;
     let is_ours = waiting.as_ref().is_some_and(|row| row.owner.as_deref() == Some(leased.owner.as_str()));
     let switched_off = judged.is_some_and(|outcome| endpoint.note(outcome, cx.now));
@@ -270,7 +276,10 @@ async fn note(
         storage::webhook_deliveries::retried(tx, env, before).await?;
     }
     storage::webhook_deliveries::put(tx, env, &delivery).await?;
-    storage::webhooks::save(tx, env, &endpoint).await?;
+    // One success after another changes nothing of it.
+    if endpoint != before {
+        storage::webhooks::save(tx, env, &endpoint).await?;
+    }
     if switched_off {
         storage::webhook_queue::drop_all(tx, env, id).await?;
         return Ok(Some(id));
