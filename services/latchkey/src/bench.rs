@@ -136,7 +136,7 @@ async fn measure(arguments: &Arguments, sources: &Sources, around: &Surroundings
 
     tell("the server starts five times");
     // The first start has the event log of all those people to put in order; it is not timed.
-    let mut first = Server::start(around, Kind::Serve, Ports::free()?).await?.0;
+    let first = Server::start(around, Kind::Serve, Ports::free()?).await?.0;
     first.settle().await?;
     first.stop().await?;
     let mut starts = Vec::new();
@@ -149,7 +149,7 @@ async fn measure(arguments: &Arguments, sources: &Sources, around: &Surroundings
         starts.push(took);
         running = Some(server);
     }
-    let Some(mut server) = running else { bail!("no server is running") };
+    let Some(server) = running else { bail!("no server is running") };
     server.settle().await?;
     let idle = server.rss_anon()?;
 
@@ -173,7 +173,7 @@ async fn measure(arguments: &Arguments, sources: &Sources, around: &Surroundings
 
     let mut written = Written::default();
     if wanted.has(Route::Write) || wanted.has(Route::Webhooks) {
-        let mut server = Server::start(around, Kind::Dev, Ports::free()?).await?.0;
+        let server = Server::start(around, Kind::Dev, Ports::free()?).await?.0;
         server.settle().await?;
         let writes = Writes {
             place: &places.pushed,

@@ -141,7 +141,7 @@ impl Server {
     }
 
     /// Waits until the server has nothing to do any more.
-    pub(super) async fn settle(&mut self) -> anyhow::Result<()> {
+    pub(super) async fn settle(&self) -> anyhow::Result<()> {
         const LOOK: Duration = Duration::from_millis(500);
         let mut quiet = 0;
         for _ in 0..240 {

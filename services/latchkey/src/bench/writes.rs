@@ -100,6 +100,8 @@ impl Writes<'_> {
         }
         if self.wanted.has(Route::Webhooks) {
             let receiver = Receiver::open().await?;
+            // What was written before has its place in the log by then, and is pushed to nobody.
+            self.server.settle().await?;
             self.subscribe(&receiver).await?;
             let steady =
                 Load { connections: STEADY_CONNECTIONS.min(self.connections), length: self.length, rest: STEADY_REST };
