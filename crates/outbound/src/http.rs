@@ -142,7 +142,9 @@ impl Http {
             .user_agent(concat!("Latchkey/", env!("CARGO_PKG_VERSION")))
             .connect_timeout(settings.timeout.min(Duration::from_secs(5)))
             .timeout(settings.timeout)
-            .pool_max_idle_per_host(2)
+            // As many as a webhook's receiver is called by at once: those that were closed would be opened anew, with a
+            // handshake each.
+            .pool_max_idle_per_host(10)
             .pool_idle_timeout(Duration::from_secs(30))
             .build()
             .map_err(|error| HttpStartError::SetUp(error.into()))?;

@@ -47,6 +47,14 @@ impl TestDatabase {
         }
     }
 
+    /// One on the server that has no tables yet; `None` when there is no PostgreSQL to be had.
+    pub async fn empty_on_postgres() -> Option<Self> {
+        let server = PostgresServer::find()?;
+        let name = server.name(&format!("t{}", COPIES.fetch_add(1, Ordering::Relaxed)));
+        server.run(&format!("CREATE DATABASE \"{name}\"")).await;
+        Some(Self { url: server.url(&name), kept: Kept::OnServer { server, name } })
+    }
+
     /// Where it is.
     pub fn url(&self) -> &str {
         &self.url

@@ -8,24 +8,30 @@ mod client;
 mod factors;
 mod load;
 mod machine;
+mod outbox;
 mod people;
+mod pull;
 mod raw;
+mod receiver;
 mod report;
 mod scenario;
 mod series;
 mod server;
+mod writes;
 
 use crate::print;
 use anyhow::{Context as _, bail};
 use boot::Config;
 use boot::config::{Sources, load, without_password};
-use machine::Machine;
+use machine::Others;
+use outbox::Comparison;
 use report::{Findings, Report};
-use scenario::{Route, Scenario};
-use server::{Ports, Server, Surroundings};
+use scenario::{Route, Scenario, Wanted};
+use server::{Kind, Ports, Server, Surroundings};
 use std::path::PathBuf;
 use std::time::Duration;
 use storage::EngineKind;
+use writes::{Writes, Written};
 
 #[derive(clap::Args)]
 pub(crate) struct Arguments {
@@ -38,7 +44,8 @@ pub(crate) struct Arguments {
     /// How long each kind of request is measured
     #[arg(long, default_value_t = 3, value_parser = clap::value_parser!(u64).range(1..=600))]
     seconds: u64,
-    /// How often the mint and the sign-in are measured, in turn with the cryptography they are compared with
+    /// How often the mint, the sign-in and the write with its event are measured, in turn with what they are
+    /// compared with
     #[arg(long, default_value_t = 3, value_parser = clap::value_parser!(u32).range(1..=100))]
     rounds: u32,
     /// Measures only these kinds of request
@@ -125,11 +132,11 @@ async fn measure(arguments: &Arguments, sources: &Sources, around: &Surroundings
     let tell = |what: &str| eprintln!("bench: {what}");
 
     tell(&format!("{} people are made", arguments.users));
-    let place = people::fill(config.clone(), arguments.users, arguments.seed).await?;
+    let places = people::fill(config.clone(), arguments.users, arguments.seed).await?;
 
     tell("the server starts five times");
     // The first start has the event log of all those people to put in order; it is not timed.
-    let mut first = Server::start(around, Ports::free()?).await?.0;
+    let first = Server::start(around, Kind::Serve, Ports::free()?).await?.0;
     first.settle().await?;
     first.stop().await?;
     let mut starts = Vec::new();
@@ -138,33 +145,55 @@ async fn measure(arguments: &Arguments, sources: &Sources, around: &Surroundings
         if let Some(server) = running.take() {
             Server::stop(server).await?;
         }
-        let (server, took) = Server::start(around, Ports::free()?).await?;
+        let (server, took) = Server::start(around, Kind::Serve, Ports::free()?).await?;
         starts.push(took);
         running = Some(server);
     }
-    let Some(mut server) = running else { bail!("no server is running") };
+    let Some(server) = running else { bail!("no server is running") };
     server.settle().await?;
     let idle = server.rss_anon()?;
 
     let length = Duration::from_secs(arguments.seconds);
+    let wanted = Wanted(&arguments.only);
     let scenario = Scenario {
-        place: &place,
+        place: &places.main,
         server: &server,
         connections: arguments.connections.into(),
         workers: config.http.worker_count(),
         passwords: config.passwords,
         length,
         rounds: arguments.rounds,
-        only: &arguments.only,
+        wanted,
         seed: arguments.seed,
     };
-    let ours = || anyhow::Ok(server.cpu()? + server::cpu_of(std::process::id())?);
-    let (before, spent) = (Machine::now()?, ours()?);
-    let outcome = scenario.run(tell).await?;
-    let others = Machine::now()?.others_since(&before, ours()? - spent);
+    let mut others = Others::default();
+    let outcome = others.beside(Some(&server), scenario.run(tell)).await?;
     let used = server.rss_anon()?;
     server.stop().await?;
-    Ok(Report::new(arguments, &config, &Findings { starts, idle, used, others, outcome }))
+
+    let mut written = Written::default();
+    if wanted.has(Route::Write) || wanted.has(Route::Webhooks) {
+        let server = Server::start(around, Kind::Dev, Ports::free()?).await?.0;
+        server.settle().await?;
+        let writes = Writes {
+            place: &places.pushed,
+            server: &server,
+            connections: arguments.connections.into(),
+            length,
+            wanted,
+            seed: arguments.seed,
+        };
+        written = others.beside(Some(&server), writes.run(tell)).await?;
+        server.stop().await?;
+    }
+    let mut outbox = None;
+    if wanted.has(Route::Outbox) {
+        tell(Route::Outbox.name());
+        let writers = arguments.connections.into();
+        let comparison = Comparison { place: &places.main, writers, rounds: arguments.rounds, length };
+        outbox = Some(others.beside(None, comparison.run(config.clone())).await?);
+    }
+    Ok(Report::new(arguments, &config, &Findings { starts, idle, used, others, outcome, written, outbox }))
 }
 
 /// A benchmark fills and floods its database: it must be nobody's.

@@ -30,7 +30,13 @@ pub(crate) async fn push(
             }
         };
         tokio::select! {
-            Some(done) = pushing.next() => report(done),
+            Some(done) = pushing.next() => {
+                report(done);
+                // Many are done with one commit: the next look is for the places of all of them.
+                while let Some(done) = pushing.at_hand() {
+                    report(done);
+                }
+            }
             () = pause(rest, wakes, &mut stopping) => {}
         }
     }

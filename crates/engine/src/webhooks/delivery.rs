@@ -136,6 +136,11 @@ impl Pushing {
             None => self.under_way.next().await,
         }
     }
+
+    /// One that is done at this moment; waits for nothing.
+    pub fn at_hand(&mut self) -> Option<Result<(), StorageError>> {
+        self.next().now_or_never().flatten()
+    }
 }
 
 /// Makes one attempt and notes what came of it. A worker that was held up for so long that its lease may be over before
@@ -351,6 +356,7 @@ async fn note(
         storage::webhook_deliveries::put(tx, env, &delivery).await?;
         return Ok(Noted::Done);
     };
+    let before = endpoint.clone();
     let switched_off = judged.is_some_and(|outcome| endpoint.note(outcome, cx.now));
     if switched_off {
         delivery.next_retry_at = None;
@@ -359,7 +365,10 @@ async fn note(
         storage::webhook_deliveries::retried(tx, env, before).await?;
     }
     storage::webhook_deliveries::put(tx, env, &delivery).await?;
-    storage::webhooks::save(tx, env, &endpoint).await?;
+    // One success after another changes nothing of it.
+    if endpoint != before {
+        storage::webhooks::save(tx, env, &endpoint).await?;
+    }
     if switched_off {
         storage::webhook_queue::drop_all(tx, env, id).await?;
         return Ok(Noted::SwitchedOff);

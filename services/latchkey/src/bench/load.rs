@@ -19,6 +19,24 @@ pub(super) struct Subject {
     pub(super) source: Source,
 }
 
+/// How much is asked for at a time, and for how long.
+#[derive(Clone, Copy)]
+pub(super) struct Load {
+    /// Connections that ask at the same time.
+    pub(super) connections: usize,
+    /// How long is measured.
+    pub(super) length: Duration,
+    /// How long each connection rests after an answer.
+    pub(super) rest: Duration,
+}
+
+impl Load {
+    /// As much as so many connections take.
+    pub(super) fn full(connections: usize, length: Duration) -> Self {
+        Self { connections, length, rest: Duration::ZERO }
+    }
+}
+
 /// Where requests come from.
 #[derive(Clone)]
 pub(super) enum Source {
@@ -77,17 +95,15 @@ impl Measured {
 struct Window {
     from: Instant,
     until: Cell<Option<Instant>>,
+    /// How long each connection rests after an answer.
+    rest: Duration,
 }
 
-/// Asks for `length`, after a warm-up that is not counted.
-pub(super) async fn drive(
-    server: &Server,
-    subject: Subject,
-    connections: usize,
-    length: Duration,
-) -> anyhow::Result<Measured> {
+/// Asks for the length of the load, after a warm-up that is not counted.
+pub(super) async fn drive(server: &Server, subject: Subject, load: Load) -> anyhow::Result<Measured> {
+    let Load { connections, length, rest } = load;
     let warm_up = (length / 4).min(Duration::from_secs(1));
-    let window = Rc::new(Window { from: Instant::now() + warm_up, until: Cell::default() });
+    let window = Rc::new(Window { from: Instant::now() + warm_up, until: Cell::default(), rest });
     let counter = Rc::new(Cell::new(0));
     let mut asking = tokio::task::JoinSet::new();
     for number in 0..connections {
@@ -151,6 +167,9 @@ async fn ask(
             Some(_) => return Ok(times),
             None if answered >= window.from => times.push(answered - asked),
             None => {}
+        }
+        if !window.rest.is_zero() {
+            tokio::time::sleep(window.rest).await;
         }
     }
 }

@@ -7,9 +7,9 @@ use boot::{Config, Mail, Wiring};
 use crypto::Secret;
 use domain::environment::EnvironmentKind;
 use domain::jwt_template::SigningAlgorithm;
-use domain::{Context, Email, Timestamp};
+use domain::{Context, Email, EnvironmentId, Timestamp, UserId};
 use engine::Engine;
-use engine::bootstrap::BootstrapSpec;
+use engine::bootstrap::{BootstrapSpec, Bootstrapped};
 use engine::jwt_templates::NewTemplate;
 use engine::message_templates::EmailChange;
 use engine::users::{NewUser, PasswordInput};
@@ -26,14 +26,44 @@ pub(super) const ORIGIN: &str = "https://app.bench.example";
 /// People that are made at the same time.
 const ABREAST: u32 = 32;
 
+/// How many people there are, at most, whose changes are pushed.
+const PUSHED: u32 = 1_000;
+
 /// Where the people are.
 pub(super) struct Place {
+    /// The environment.
+    pub(super) env: EnvironmentId,
     /// The first segment of every path of the FAPI.
     pub(super) label: String,
     /// A key for the BAPI.
     pub(super) secret_key: Secret<String>,
-    /// How many there are.
-    pub(super) users: u32,
+    /// The people, by their numbers.
+    pub(super) people: Vec<UserId>,
+}
+
+impl Place {
+    fn of(made: Bootstrapped, people: Vec<UserId>) -> anyhow::Result<Self> {
+        let secret_key = made.secret_key.context("the database is not as empty as it seemed")?;
+        Ok(Self { env: made.environment.id, label: made.environment.routing_label, secret_key, people })
+    }
+
+    /// How many people there are.
+    pub(super) fn users(&self) -> u32 {
+        u32::try_from(self.people.len()).unwrap_or(u32::MAX)
+    }
+
+    /// What a request of the backend shows.
+    pub(super) fn bearer(&self) -> String {
+        format!("Bearer {}", self.secret_key.expose())
+    }
+}
+
+/// Everything that is filled.
+pub(super) struct Places {
+    /// An environment as in production.
+    pub(super) main: Place,
+    /// One that may push to this machine and without TLS, as production may not.
+    pub(super) pushed: Place,
 }
 
 /// Numbers that are the same for the same seed (SplitMix64).
@@ -57,7 +87,7 @@ pub(super) fn address(number: u32) -> String {
 }
 
 /// Sets the database up and fills it.
-pub(super) async fn fill(config: Config, users: u32, seed: u64) -> anyhow::Result<Place> {
+pub(super) async fn fill(config: Config, users: u32, seed: u64) -> anyhow::Result<Places> {
     boot::migrate(&config).await?;
     let wiring =
         Wiring { clock: Arc::new(SystemClock), mail: Mail::Unused, missing_master_key: Missing::Create, threads: 1 };
@@ -71,7 +101,6 @@ pub(super) async fn fill(config: Config, users: u32, seed: u64) -> anyhow::Resul
         allowed_origins: vec![ORIGIN.to_owned()],
     };
     let made = engine::bootstrap::run(&engine, spec).await?;
-    let secret_key = made.secret_key.context("the database is not as empty as it seemed")?;
     let cx = Context::operator(made.environment.id, engine.now());
     // A sign-up is one request then: the measure of the server and not of a mailbox.
     let change = |env: &mut domain::environment::Environment, _: Timestamp| {
@@ -104,24 +133,43 @@ pub(super) async fn fill(config: Config, users: u32, seed: u64) -> anyhow::Resul
     // One real hash for all: whoever signs in pays for a whole one, and nobody waits for ten thousand.
     let digest = platform.shared.passwords().hash(Secret::new(PASSWORD.to_owned())).await?;
     let digest: Rc<str> = digest.into();
-    let mut making = tokio::task::JoinSet::new();
-    for first in 0..ABREAST {
-        let (engine, cx, digest) = (engine.clone(), cx.clone(), Rc::clone(&digest));
-        making.spawn_local(async move {
-            for number in (first..users).step_by(ABREAST as usize) {
-                make(&engine, &cx, number, seed, &digest).await?;
-            }
-            anyhow::Ok(())
-        });
-    }
-    while let Some(done) = making.join_next().await {
-        done.context("the making of people was cut short")??;
-    }
+    let people = crowd(&engine, &cx, (users, seed), &digest).await?;
+    let kind = EnvironmentKind::Development;
+    let created =
+        engine::bootstrap::create_environment(&engine, None, "Pushed".to_owned(), kind, None, Vec::new()).await?;
+    let cx = Context::operator(created.environment.id, engine.now());
+    let heard_of = crowd(&engine, &cx, (users.min(PUSHED), seed), &digest).await?;
     platform.finish().await;
-    Ok(Place { label: made.environment.routing_label, secret_key, users })
+    Ok(Places { main: Place::of(made, people)?, pushed: Place::of(created, heard_of)? })
 }
 
-async fn make(engine: &Engine, cx: &Context, number: u32, seed: u64, digest: &str) -> anyhow::Result<()> {
+/// Makes so many people, several at the same time, and tells who they are, by number.
+async fn crowd(
+    engine: &Engine,
+    cx: &Context,
+    (users, seed): (u32, u64),
+    digest: &Rc<str>,
+) -> anyhow::Result<Vec<UserId>> {
+    let mut making = tokio::task::JoinSet::new();
+    for first in 0..ABREAST {
+        let (engine, cx, digest) = (engine.clone(), cx.clone(), Rc::clone(digest));
+        making.spawn_local(async move {
+            let mut made = Vec::new();
+            for number in (first..users).step_by(ABREAST as usize) {
+                made.push((number, make(&engine, &cx, number, seed, &digest).await?));
+            }
+            anyhow::Ok(made)
+        });
+    }
+    let mut made = Vec::new();
+    while let Some(done) = making.join_next().await {
+        made.extend(done.context("the making of people was cut short")??);
+    }
+    made.sort_unstable();
+    Ok(made.into_iter().map(|(_, id)| id).collect())
+}
+
+async fn make(engine: &Engine, cx: &Context, number: u32, seed: u64, digest: &str) -> anyhow::Result<UserId> {
     const FIRST: [&str; 8] = ["Ada", "Bruno", "Chiara", "Dmitri", "Esra", "Femi", "Grete", "Hiro"];
     const LAST: [&str; 8] = ["Abel", "Brandt", "Costa", "Diaz", "Eriksen", "Fontaine", "Garcia", "Haddad"];
     let mut dice = Dice(seed ^ (u64::from(number) << 20));
@@ -138,8 +186,8 @@ async fn make(engine: &Engine, cx: &Context, number: u32, seed: u64, digest: &st
         ..NewUser::default()
     };
     let cx = Context { now: engine.now(), ..cx.clone() };
-    engine::users::create(engine, &cx, person).await.with_context(|| format!("person {number} cannot be made"))?;
-    Ok(())
+    let made = engine::users::create(engine, &cx, person).await;
+    Ok(made.with_context(|| format!("person {number} cannot be made"))?.user.id)
 }
 
 #[cfg(test)]

@@ -2,8 +2,12 @@
 
 use super::Arguments;
 use super::load::Measured;
+use super::machine::Others;
+use super::outbox::{Compared, Outbox};
+use super::pull::Pulled;
 use super::scenario::{Outcome, Route};
 use super::series::Series;
+use super::writes::{Pushed, Written};
 use crate::print;
 use boot::Config;
 use serde::Serialize;
@@ -18,9 +22,10 @@ pub(super) struct Findings {
     pub(super) starts: Vec<Duration>,
     pub(super) idle: u64,
     pub(super) used: u64,
-    /// Processors that were busy with something else.
-    pub(super) others: f64,
+    pub(super) others: Others,
     pub(super) outcome: Outcome,
+    pub(super) written: Written,
+    pub(super) outbox: Option<Outbox>,
 }
 
 /// The whole result.
@@ -28,6 +33,10 @@ pub(super) struct Findings {
 pub(super) struct Report {
     conditions: Conditions,
     requests: Vec<Row>,
+    deliveries: Vec<Deliveries>,
+    pull: Option<Pull>,
+    outbox: Vec<EventCost>,
+    placing_an_event_us: Spread,
     raw: RawRows,
     beside: Beside,
     memory: Memory,
@@ -60,6 +69,44 @@ struct Row {
     p99_ms: f64,
     server_cpu_us: f64,
     rss_anon_mb: f64,
+}
+
+/// What three webhook endpoints heard of a stretch of writes.
+#[derive(Serialize)]
+struct Deliveries {
+    pace: &'static str,
+    writes: usize,
+    writes_per_second: f64,
+    wanted: usize,
+    delivered: usize,
+    again: usize,
+    deliveries_per_second: f64,
+    lag_p50_ms: f64,
+    lag_p99_ms: f64,
+    left_when_writes_stopped: usize,
+    /// Null when there were still some to come when nobody waited any longer.
+    drained_s: Option<f64>,
+    server_cpu_us_per_write: f64,
+}
+
+/// The event log, read by one reader.
+#[derive(Serialize)]
+struct Pull {
+    events: u64,
+    passes: u64,
+    events_per_second: f64,
+    server_cpu_us: f64,
+}
+
+/// A write with its event and without.
+#[derive(Serialize)]
+struct EventCost {
+    writers: usize,
+    without_us: Spread,
+    with_us: Spread,
+    difference_us: Spread,
+    ratio: Spread,
+    cpu_difference_us: Spread,
 }
 
 #[derive(Serialize)]
@@ -158,6 +205,8 @@ impl Report {
         ];
         // What was left out was asked to be.
         targets.retain(|target| arguments.only.is_empty() || target.measured.median.is_finite());
+        let writers = arguments.connections.into();
+        let costs = |outbox: &Outbox| vec![EventCost::of(1, &outbox.alone), EventCost::of(writers, &outbox.together)];
         Self {
             conditions: Conditions {
                 version: env!("CARGO_PKG_VERSION"),
@@ -173,9 +222,13 @@ impl Report {
                 hash_memory_kib: params.memory_kib,
                 hash_iterations: params.iterations,
                 rounds: arguments.rounds,
-                other_processors_busy: found.others,
+                other_processors_busy: found.others.average(),
             },
-            requests: outcome.rows.iter().map(Row::of).collect(),
+            requests: outcome.rows.iter().chain(&found.written.rows).map(Row::of).collect(),
+            deliveries: found.written.pushed.iter().map(Deliveries::of).collect(),
+            pull: outcome.pulled.as_ref().map(Pull::of),
+            outbox: found.outbox.as_ref().map(costs).unwrap_or_default(),
+            placing_an_event_us: found.outbox.as_ref().map_or(Spread::one(f64::NAN), |o| Spread::of(&o.placing)),
             raw: RawRows {
                 es256_us: Spread::of(&outcome.raw.signature),
                 es256_verification_us: Spread::of(&outcome.raw.verification),
@@ -199,7 +252,7 @@ impl Report {
             c.version, c.database, c.users, c.seed, c.seconds, c.connections, c.workers, c.cores, c.hash_slots
         );
         println!(
-            "The mint, the sign-in and what they are compared with in {} rounds; other processes kept {:.1} cores busy.\n",
+            "What is compared with something in {} rounds; other processes kept {:.1} cores busy.\n",
             c.rounds, c.other_processors_busy
         );
         if !c.optimized {
@@ -208,6 +261,7 @@ impl Report {
         let rows: Vec<_> = self.requests.iter().map(Row::cells).collect();
         print::table(["request", "req/s", "p50 ms", "p99 ms", "server CPU us", "RssAnon MB"], &rows)?;
         println!();
+        self.show_events()?;
         let raw = [
             [format!("ES256 signature on {} threads, CPU us", c.workers), format!("{:.1}", self.raw.es256_us)],
             [format!("Argon2id/s on {} threads", c.hash_slots), format!("{:.1}", self.raw.argon2id_per_second)],
@@ -230,6 +284,121 @@ impl Report {
         println!();
         let targets: Vec<_> = self.targets.iter().map(Target::cells).collect();
         Ok(print::table(["target", "measured", "wanted", "met"], &targets)?)
+    }
+}
+
+impl Report {
+    /// What has to do with events, as far as it was measured.
+    fn show_events(&self) -> anyhow::Result<()> {
+        if !self.deliveries.is_empty() {
+            let heading = [
+                "3 webhooks",
+                "writes/s",
+                "delivered",
+                "deliveries/s",
+                "lag p50 ms",
+                "lag p99 ms",
+                "left at the end",
+                "drained s",
+                "again",
+                "server CPU us/write",
+            ];
+            let rows: Vec<_> = self.deliveries.iter().map(Deliveries::cells).collect();
+            print::table(heading, &rows)?;
+            println!();
+        }
+        if !self.outbox.is_empty() {
+            let rows: Vec<_> = self.outbox.iter().map(EventCost::cells).collect();
+            print::table(["write", "without us", "with its event us", "more us", "ratio", "more CPU us"], &rows)?;
+            println!();
+        }
+        let mut rows = Vec::new();
+        if self.placing_an_event_us.median.is_finite() {
+            rows.push(["an event's place in the log, us".to_owned(), format!("{:.1}", self.placing_an_event_us)]);
+        }
+        if let Some(pull) = &self.pull {
+            rows.push(["events in the log".to_owned(), pull.events.to_string()]);
+            rows.push([
+                "events pulled in a second, by one reader".to_owned(),
+                format!("{:.0}", pull.events_per_second),
+            ]);
+            rows.push(["server CPU of one of them, us".to_owned(), format!("{:.1}", pull.server_cpu_us)]);
+        }
+        if !rows.is_empty() {
+            print::table(["event log", ""], &rows)?;
+            println!();
+        }
+        Ok(())
+    }
+}
+
+impl Deliveries {
+    fn of(pushed: &Pushed) -> Self {
+        let ms = |time: Duration| time.as_secs_f64() * 1e3;
+        Self {
+            pace: pushed.pace,
+            writes: pushed.writes,
+            writes_per_second: pushed.writes_per_second,
+            wanted: pushed.wanted(),
+            delivered: pushed.delivered,
+            again: pushed.again,
+            deliveries_per_second: pushed.deliveries_per_second(),
+            lag_p50_ms: ms(pushed.lag(50)),
+            lag_p99_ms: ms(pushed.lag(99)),
+            left_when_writes_stopped: pushed.left,
+            drained_s: pushed.drained.map(|took| took.as_secs_f64()),
+            server_cpu_us_per_write: pushed.cpu_each(),
+        }
+    }
+
+    fn cells(&self) -> [String; 10] {
+        [
+            self.pace.to_owned(),
+            format!("{:.0}", self.writes_per_second),
+            format!("{} of {}", self.delivered, self.wanted),
+            format!("{:.0}", self.deliveries_per_second),
+            format!("{:.2}", self.lag_p50_ms),
+            format!("{:.2}", self.lag_p99_ms),
+            self.left_when_writes_stopped.to_string(),
+            self.drained_s.map_or("NOT".to_owned(), |took| format!("{took:.2}")),
+            self.again.to_string(),
+            format!("{:.0}", self.server_cpu_us_per_write),
+        ]
+    }
+}
+
+impl Pull {
+    fn of(pulled: &Pulled) -> Self {
+        Self {
+            events: pulled.events,
+            passes: pulled.passes,
+            events_per_second: pulled.per_second(),
+            server_cpu_us: pulled.cpu_each(),
+        }
+    }
+}
+
+impl EventCost {
+    fn of(writers: usize, compared: &Compared) -> Self {
+        Self {
+            writers,
+            without_us: Spread::of(&compared.without),
+            with_us: Spread::of(&compared.with),
+            difference_us: Spread::of(&compared.difference),
+            ratio: Spread::of(&compared.ratio),
+            cpu_difference_us: Spread::of(&compared.cpu_difference),
+        }
+    }
+
+    fn cells(&self) -> [String; 6] {
+        [
+            if self.writers == 1 { "one after the other".to_owned() } else { format!("{} at a time", self.writers) },
+            format!("{:.1}", self.without_us),
+            format!("{:.1}", self.with_us),
+            format!("{:.1}", self.difference_us),
+            format!("{:.2}", self.ratio),
+            format!("{:.1}", self.cpu_difference_us),
+        ]
     }
 }
 

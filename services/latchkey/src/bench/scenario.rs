@@ -2,8 +2,9 @@
 
 use super::client::{Connection, request};
 use super::factors::{self, Fapi};
-use super::load::{Measured, Source, Subject, drive};
+use super::load::{Load, Measured, Source, Subject, drive};
 use super::people::{Dice, ORIGIN, PASSWORD, Place, address};
+use super::pull::{self, Pulled};
 use super::raw::{self, Raw};
 use super::series::Series;
 use super::server::Server;
@@ -28,11 +29,15 @@ pub(super) enum Route {
     SignUp,
     SignInTotp,
     SignInPasskey,
+    Pull,
+    Write,
+    Webhooks,
+    Outbox,
 }
 
 impl Route {
-    /// All of them, in the order they are measured.
-    const ALL: [Self; 11] = [
+    /// What one server as in production is asked for, in the order it is measured.
+    const SERVED: [Self; 12] = [
         Self::NoOp,
         Self::Jwks,
         Self::Mint,
@@ -44,6 +49,7 @@ impl Route {
         Self::SignUp,
         Self::SignInTotp,
         Self::SignInPasskey,
+        Self::Pull,
     ];
 
     pub(super) const fn name(self) -> &'static str {
@@ -59,7 +65,26 @@ impl Route {
             Self::SignUp => "sign-up",
             Self::SignInTotp => "sign-in with TOTP",
             Self::SignInPasskey => "sign-in by passkey",
+            Self::Pull => "pull of the event log",
+            Self::Write => "BAPI write",
+            Self::Webhooks => "BAPI write, 3 webhooks",
+            Self::Outbox => "write without its event",
         }
+    }
+
+    /// Whether it is asked for by somebody who is signed in.
+    const fn wants_browsers(self) -> bool {
+        matches!(self, Self::Mint | Self::TemplateMint | Self::Me | Self::Client)
+    }
+}
+
+/// What is measured; everything when nothing is named.
+#[derive(Clone, Copy)]
+pub(super) struct Wanted<'a>(pub(super) &'a [Route]);
+
+impl Wanted<'_> {
+    pub(super) fn has(self, route: Route) -> bool {
+        self.0.is_empty() || self.0.contains(&route)
     }
 }
 
@@ -83,8 +108,7 @@ pub(super) struct Scenario<'a> {
     pub(super) passwords: PoolOptions,
     pub(super) length: Duration,
     pub(super) rounds: u32,
-    /// What is measured; everything when nothing is named.
-    pub(super) only: &'a [Route],
+    pub(super) wanted: Wanted<'a>,
     pub(super) seed: u64,
 }
 
@@ -101,23 +125,27 @@ pub(super) struct Outcome {
     pub(super) sign_in_totp: Series,
     /// Server CPU of a sign-in by passkey, in ES256 verifications; each round.
     pub(super) sign_in_passkey: Series,
+    /// The event log, read from its beginning to its end.
+    pub(super) pulled: Option<Pulled>,
 }
 
 impl Scenario<'_> {
     pub(super) async fn run(&self, tell: impl Fn(&str)) -> anyhow::Result<Outcome> {
-        tell("browsers are signed in");
-        let browsers = self.browsers().await?;
+        let routes = || Route::SERVED.into_iter().filter(|route| self.wanted.has(*route));
+        let mut browsers = Vec::new();
+        if routes().any(Route::wants_browsers) {
+            tell("browsers are signed in");
+            browsers = self.browsers().await?;
+        }
         let mut outcome = Outcome::default();
-        for route in Route::ALL {
-            if !self.only.is_empty() && !self.only.contains(&route) {
-                continue;
-            }
+        for route in routes() {
             tell(route.name());
             match route {
                 Route::Mint => self.mint(&browsers, &mut outcome).await?,
                 Route::SignIn => self.sign_in_by_password(&mut outcome).await?,
                 Route::SignInTotp => self.sign_in_with_totp(&mut outcome).await?,
                 Route::SignInPasskey => self.sign_in_by_passkey(&mut outcome).await?,
+                Route::Pull => outcome.pulled = Some(pull::to_the_end(self.server, self.place, self.length).await?),
                 Route::SignUp => outcome.rows.push(self.drive(route, self.sign_ups()).await?),
                 _ => outcome.rows.push(self.drive(route, self.ready(route, &browsers)).await?),
             }
@@ -181,8 +209,8 @@ impl Scenario<'_> {
         outcome.raw.add(before);
         // An app has two codes for the measurement, and one more every thirty seconds; hashes bound how many are asked.
         let asked = before.per_second * self.length.as_secs_f64() * 1.5 * f64::from(self.rounds) / 2.0;
-        let holders = (asked as u32 + u32::try_from(self.connections)?).min(self.place.users / 2);
-        let people = (self.place.users - holders..self.place.users).collect();
+        let holders = (asked as u32 + u32::try_from(self.connections)?).min(self.place.users() / 2);
+        let people = (self.place.users() - holders..self.place.users()).collect();
         let source = factors::with_apps(&self.where_it_is(), people, self.connections).await?;
         let mut sum: Option<Measured> = None;
         for _ in 0..self.rounds {
@@ -203,7 +231,7 @@ impl Scenario<'_> {
 
     /// Verifications and sign-ins by passkey in turn.
     async fn sign_in_by_passkey(&self, outcome: &mut Outcome) -> anyhow::Result<()> {
-        let holders = u32::try_from(self.connections * BROWSERS_EACH)?.min(self.place.users / 2);
+        let holders = u32::try_from(self.connections * BROWSERS_EACH)?.min(self.place.users() / 2);
         let source = factors::with_passkeys(&self.where_it_is(), (0..holders).collect(), self.connections).await?;
         let verify = || raw::verification(self.workers, self.length / 2);
         let mut sum: Option<Measured> = None;
@@ -236,7 +264,8 @@ impl Scenario<'_> {
 
     async fn drive(&self, route: Route, source: Source) -> anyhow::Result<Measured> {
         let address = if route == Route::List { self.server.bapi() } else { self.server.fapi() };
-        drive(self.server, Subject { name: route.name(), address, source }, self.connections, self.length).await
+        let load = Load::full(self.connections, self.length);
+        drive(self.server, Subject { name: route.name(), address, source }, load).await
     }
 
     fn fapi(&self, line: (&str, &str), headers: &[(&str, &str)], body: Option<&serde_json::Value>) -> Vec<u8> {
@@ -259,8 +288,7 @@ impl Scenario<'_> {
                 self.fapi(("GET", route.name()), &[("Cookie", &browser.cookies), ("Origin", ORIGIN)], None)
             }),
             _ => {
-                let bearer = format!("Bearer {}", self.place.secret_key.expose());
-                vec![request("GET /v1/users?limit=20", &[("Authorization", &bearer)], None)]
+                vec![request("GET /v1/users?limit=20", &[("Authorization", &self.place.bearer())], None)]
             }
         };
         Source::Ready(Rc::new(requests))
@@ -275,7 +303,7 @@ impl Scenario<'_> {
     fn sign_ins(&self) -> Source {
         let dice = RefCell::new(Dice(self.seed));
         let label = self.place.label.clone();
-        let users = self.place.users;
+        let users = self.place.users();
         Source::Made(Rc::new(move |_| {
             let number = dice.borrow_mut().roll(users);
             let body = json!({ "identifier": address(number), "strategy": "password", "password": PASSWORD });
@@ -300,7 +328,7 @@ impl Scenario<'_> {
         let mut dice = Dice(self.seed);
         for _ in 0..self.connections {
             let mut connection = Connection::open(self.server.fapi()).await?;
-            let requests: Vec<_> = (0..BROWSERS_EACH).map(|_| self.sign_in(dice.roll(self.place.users))).collect();
+            let requests: Vec<_> = (0..BROWSERS_EACH).map(|_| self.sign_in(dice.roll(self.place.users()))).collect();
             signing_in.spawn_local(async move {
                 let mut browsers = Vec::new();
                 for request in requests {

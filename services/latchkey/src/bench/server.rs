@@ -63,6 +63,15 @@ impl Ports {
     }
 }
 
+/// Which server is started.
+#[derive(Clone, Copy)]
+pub(super) enum Kind {
+    /// As in production.
+    Serve,
+    /// The same for a developer: it alone pushes to the machine itself and without TLS.
+    Dev,
+}
+
 /// A running server; killed when dropped.
 pub(super) struct Server {
     child: Child,
@@ -72,11 +81,14 @@ pub(super) struct Server {
 
 impl Server {
     /// Starts the server and tells how long it took until it was ready to serve.
-    pub(super) async fn start(around: &Surroundings, ports: Ports) -> anyhow::Result<(Self, Duration)> {
+    pub(super) async fn start(around: &Surroundings, kind: Kind, ports: Ports) -> anyhow::Result<(Self, Duration)> {
         let program = std::env::current_exe().context("this executable cannot be found")?;
         let mut command = Command::new(program);
         command
-            .args(["serve", "all"])
+            .args(match kind {
+                Kind::Serve => &["serve", "all"][..],
+                Kind::Dev => &["dev"],
+            })
             .envs(around.variables.iter().map(|(name, value)| (name, value)))
             .env("LATCHKEY_FAPI__PORT", ports.fapi.to_string())
             .env("LATCHKEY_BAPI__PORT", ports.bapi.to_string())
@@ -129,7 +141,7 @@ impl Server {
     }
 
     /// Waits until the server has nothing to do any more.
-    pub(super) async fn settle(&mut self) -> anyhow::Result<()> {
+    pub(super) async fn settle(&self) -> anyhow::Result<()> {
         const LOOK: Duration = Duration::from_millis(500);
         let mut quiet = 0;
         for _ in 0..240 {
