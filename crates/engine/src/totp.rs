@@ -1,11 +1,12 @@
 //! Authenticator apps of people: enrolled, confirmed, removed by their owner; asked about by backends.
 
+use crate::factors::{self, LastFactor};
 use crate::guesses::{self, Purpose};
 use crate::mail::Letter;
 use crate::refusals::stored;
 use crate::standing::{self, Unfit};
 use crate::tenancy::{self, Tenant};
-use crate::{Engine, StorageError, people};
+use crate::{Engine, StorageError, people, sessions};
 use crypto::Secret;
 use domain::code as codes;
 use domain::session::{Proof, Session};
@@ -47,6 +48,9 @@ pub enum TotpError {
         /// When one is looked at again, in seconds.
         retry_after: i64,
     },
+    /// The person must keep a second factor.
+    #[error(transparent)]
+    LastFactor(#[from] LastFactor),
     /// The session does not bear the change (any more).
     #[error(transparent)]
     Unfit(#[from] Unfit),
@@ -72,6 +76,7 @@ impl Refusal for TotpError {
                 .code(codes::RATE_LIMIT_EXCEEDED)
                 .with("limit", 10)
                 .with("retry_after_seconds", *retry_after),
+            Self::LastFactor(last) => last.verdict(),
             Self::Unfit(unfit) => unfit.verdict(),
             Self::Storage(_) => Verdict::Fault,
         }
@@ -135,8 +140,8 @@ pub async fn find(engine: &Engine, cx: &Context, user: UserId) -> Result<TotpSec
     secret.filter(|secret| secret.stands(cx.now)).ok_or(TotpError::NotFound)
 }
 
-/// Confirms an enrolment by a code of it, which counts as proving a second factor. Wrong codes are counted with those
-/// of the person's step-ups.
+/// Confirms an enrolment by a code of it, which counts as proving a second factor: a pending session is active by it.
+/// Wrong codes are counted with those of the person's step-ups.
 pub async fn confirm(
     engine: &Engine,
     cx: &Context,
@@ -145,7 +150,7 @@ pub async fn confirm(
 ) -> Result<(TotpSecret, Session), TotpError> {
     let tenant = tenancy::tenant(engine, cx.env).await?;
     let (user, session) = (me.user_id, me.id);
-    let identity = format!("{}:self", guesses::identity(Some(user), ""));
+    let identity = guesses::signed_in(me);
     engine
         .write(cx, async move |tx, cx| {
             let mut person = storage::users::lock(tx, cx.env, user).await?.ok_or(TotpError::NotFound)?;
@@ -172,8 +177,8 @@ pub async fn confirm(
             if !session.status_at(cx.now, &tenant.env.settings.sessions).is_live() {
                 return Err(TotpError::NotLive);
             }
-            session.prove(Proof::Second(Strategy::Totp), cx.now);
-            storage::sessions::save(tx, cx.env, &session).await?;
+            let proof = Proof::Second(Strategy::Totp);
+            sessions::prove(tx, cx, &tenant.env.settings, &mut session, proof).await?;
             Ok::<_, TotpError>(Ok((secret, session)))
         })
         .await?
@@ -188,7 +193,9 @@ pub async fn remove(engine: &Engine, cx: &Context, user: UserId) -> Result<TotpS
             standing::still_fresh(tx, cx, &tenant.env.settings, &person).await??;
             let secret = enrolled(tx, cx, user).await?.ok_or(TotpError::NotFound)?;
             storage::totp::delete(tx, cx.env, user).await?;
+            let had_one = factors::has_second(&tenant.env.settings, &person)?;
             person.second.totp = false;
+            factors::keeps_one(cx, &tenant.env.settings, had_one, &person)??;
             people::save_second_factors(tx, cx, &tenant, &mut person).await?;
             Ok(secret)
         })

@@ -33,8 +33,9 @@ use std::time::Instant;
 /// Names the request on every answer.
 pub const REQUEST_ID: HeaderName = HeaderName::from_static("x-authn-request-id");
 
-/// Refusals that are the ordinary course of things: a page that asks once more for a factor, and foreign pages.
-const EXPECTED: [Code; 2] = [code::REVERIFICATION_REQUIRED, code::ORIGIN_INVALID];
+/// Refusals that are the ordinary course of things: a page that asks once more for a factor or waits for the second one,
+/// and foreign pages.
+const EXPECTED: [Code; 3] = [code::REVERIFICATION_REQUIRED, code::SESSION_PENDING, code::ORIGIN_INVALID];
 
 /// Where the event log ended before the list of the answer was read.
 const EVENT_CURSOR: HeaderName = HeaderName::from_static("x-authn-event-cursor");
