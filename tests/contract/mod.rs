@@ -5,6 +5,7 @@ mod catalogue;
 mod documents;
 mod errors;
 mod operations;
+mod pending;
 mod permissions;
 mod strangers;
 mod tenants;

@@ -3,6 +3,7 @@
 mod backup_codes;
 mod captcha;
 mod client;
+pub(crate) mod client_trust;
 mod delete_self;
 mod email_addresses;
 mod email_links;
@@ -18,6 +19,7 @@ mod lock_out;
 mod me;
 mod passkeys;
 mod password;
+pub(crate) mod pending;
 mod phone_numbers;
 mod reset_password;
 mod restrictions;

@@ -63,6 +63,7 @@ codes! {
     USER_BANNED "user_banned" "The user is banned." "This account is blocked.";
     USER_LOCKED "user_locked" "Locked, by too many failures or by an operator." "This account is locked. Please try again later.";
     REVERIFICATION_REQUIRED "reverification_required" "A factor must have been proven within the last 10 minutes." "Please confirm that it is you.";
+    SESSION_PENDING "session_pending" "The session waits for a second factor: enrol one, or prove the one the user has, before anything else." "Please set up a second way to confirm that it is you.";
     ACTOR_SESSION_FORBIDDEN "actor_session_forbidden" "An impersonation session may not do this." "This is not possible while acting as somebody else.";
     ALREADY_SIGNED_IN "identifier_already_signed_in" "This user is signed in on this client already, and the environment allows one session." "You are signed in already.";
 
@@ -105,6 +106,7 @@ codes! {
     // Second factors
     MFA_NOT_ENABLED "mfa_not_enabled" "This second factor is switched off for the environment." "This is not used here.";
     MFA_ALREADY_VERIFIED "mfa_already_verified" "An authenticator app is enrolled already." "An authenticator app is set up already.";
+    LAST_SECOND_FACTOR_NOT_REMOVABLE "last_second_factor_not_removable" "It is the only second factor the user has, and the environment requires one." "You need at least one second factor here. Set up another first.";
     TOTP_NOT_FOUND "totp_not_found" "No authenticator app is enrolled, or no enrolment is open." "No authenticator app is set up.";
     INCORRECT_CODE "incorrect_code" "The code of the authenticator app is wrong." "The code is not right. Please try again.";
 

@@ -46,6 +46,7 @@ event_types! {
     UserDeleted "user.deleted" "A user was deleted; the data is the user as it last was.";
     UserLockedOut "user.locked_out" "Failures locked a user out.";
     SessionCreated "session.created" "A session became active.";
+    SessionPending "session.pending" "A session began that waits for its user's second factor.";
     SessionEnded "session.ended" "A user signed out of a session.";
     SessionRemoved "session.removed" "A session was removed from its client.";
     SessionRevoked "session.revoked" "A session was taken away.";

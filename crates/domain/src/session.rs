@@ -189,7 +189,7 @@ pub struct Session {
     pub last_active_at: Timestamp,
     /// The absolute end.
     pub expire_at: Timestamp,
-    /// When a pending one is given up; else the absolute end.
+    /// When a pending one is given up, which is before its absolute end; of any that was ever active the absolute end.
     pub abandon_at: Timestamp,
     /// Which factors were proven when.
     pub factors: Factors,
@@ -290,6 +290,14 @@ impl Session {
         Ok(())
     }
 
+    /// Lets the session wait for its second factor, for a day at most. Until it becomes active its `abandon_at` is before
+    /// its `expire_at`, and stays so when it ends: that tells those that never were active.
+    pub fn await_second_factor(&mut self) {
+        let end = self.expire_at - Duration::from_millis(1);
+        self.status = SessionStatus::Pending;
+        self.abandon_at = end.min(self.created_at + PENDING_LIFETIME);
+    }
+
     /// Whether a factor was proven recently enough for a sensitive change: the second one where the person has
     /// any, else the first.
     pub fn is_fresh(&self, two_factor: bool, now: Timestamp) -> bool {
@@ -297,11 +305,17 @@ impl Session {
         proven.is_some_and(|at| now < at + STEP_UP_WINDOW)
     }
 
-    /// Notes that a factor was proven now.
+    /// Notes that a factor was proven now. A live session that waited for its second factor is active by it.
     pub fn prove(&mut self, proof: Proof, now: Timestamp) {
         match proof {
             Proof::First { number } => (self.factors.first_at, self.factors.first_number) = (now, number),
-            Proof::Second(strategy) => (self.factors.second, self.factors.second_at) = (Some(strategy), Some(now)),
+            Proof::Second(strategy) => {
+                (self.factors.second, self.factors.second_at) = (Some(strategy), Some(now));
+                if self.status == SessionStatus::Pending {
+                    self.status = SessionStatus::Active;
+                    self.abandon_at = self.expire_at;
+                }
+            }
         }
         self.updated_at = now;
     }
@@ -319,6 +333,9 @@ pub enum Proof {
     /// The second factor.
     Second(Strategy),
 }
+
+/// How long a session waits for its second factor.
+const PENDING_LIFETIME: Duration = Duration::from_secs(24 * 60 * 60);
 
 /// How recently a factor must have been proven for a sensitive change.
 pub const STEP_UP_WINDOW: Duration = Duration::from_secs(600);
@@ -365,6 +382,34 @@ mod tests {
         assert_eq!(s.finish(Ending::Ended, now, &settings), Ok(()));
         assert_eq!(s.finish(Ending::Revoked, now, &settings), Err(AlreadyOver));
         assert_eq!(s.status, SessionStatus::Ended);
+    }
+
+    #[test]
+    fn a_second_factor_makes_a_pending_session_active_and_a_first_one_does_not() {
+        let now = Timestamp::from_millis(1_000_000);
+        let settings = SessionSettings::default();
+        let mut s = session(now);
+        s.await_second_factor();
+        assert_eq!(s.abandon_at, now + Duration::from_secs(86_400));
+        s.prove(Proof::First { number: None }, now);
+        assert_eq!(s.status_at(now, &settings), SessionStatus::Pending);
+        assert_eq!(s.status_at(now + Duration::from_secs(86_400), &settings), SessionStatus::Abandoned);
+        s.prove(Proof::Second(Strategy::Totp), now);
+        assert_eq!((s.status, s.abandon_at), (SessionStatus::Active, s.expire_at));
+
+        let mut over = session(now);
+        over.await_second_factor();
+        over.finish(Ending::Ended, now, &settings).unwrap();
+        over.prove(Proof::Second(Strategy::Totp), now);
+        assert_eq!(over.status, SessionStatus::Ended);
+    }
+
+    #[test]
+    fn what_never_was_active_can_be_told_however_short_sessions_live() {
+        let now = Timestamp::from_millis(1_000_000);
+        let mut short = Session { expire_at: now + Duration::from_secs(60), ..session(now) };
+        short.await_second_factor();
+        assert!(short.abandon_at < short.expire_at);
     }
 
     #[test]

@@ -227,8 +227,15 @@ impl Default for BreachedPasswords {
 pub struct DeviceTracking {
     /// Whether devices are told apart.
     pub enabled: bool,
-    /// Whether a new device pauses a sign-in.
+    /// Whether a sign-in by password alone on a new device asks for a mailbox or a number as well.
     pub require_device_trust: bool,
+}
+
+impl DeviceTracking {
+    /// Whether a new device pauses a sign-in.
+    pub const fn is_required(&self) -> bool {
+        self.enabled && self.require_device_trust
+    }
 }
 
 /// What stands against attackers.
@@ -416,7 +423,7 @@ pub struct MultiFactor {
     pub passkey_counts_as_mfa: bool,
     /// An enterprise sign-in with MFA is enough.
     pub enterprise_sso_counts_as_mfa: bool,
-    /// Everybody must have one.
+    /// Everybody must have one: whoever has none begins sessions that are pending until one is enrolled.
     pub required: bool,
 }
 
@@ -713,6 +720,27 @@ impl Settings {
     /// Whether an attribute may be proven in this way.
     pub fn takes(&self, attribute: &AttributeSetting, strategy: Strategy) -> bool {
         attribute.verifications.iter().any(|v| v == strategy.as_str())
+    }
+
+    /// By what somebody can show here that a new device is their own.
+    pub fn trust_proofs(&self) -> Vec<Strategy> {
+        let attributes = &self.attribute_settings;
+        let ways = [
+            (&attributes.email_address, Strategy::EmailCode),
+            (&attributes.email_address, Strategy::EmailLink),
+            (&attributes.phone_number, Strategy::PhoneCode),
+        ];
+        let on = ways.into_iter().filter(|(attribute, way)| attribute.enabled && self.takes(attribute, *way));
+        on.map(|(_, way)| way).collect()
+    }
+
+    /// Whether somebody without a second factor can get one here. Backup codes are none to begin with: whoever loses
+    /// them has lost everything.
+    pub fn enrols_second_factors(&self) -> bool {
+        let multi = &self.multi_factor;
+        multi.totp.enabled
+            || (multi.phone_code.enabled && self.attribute_settings.phone_number.enabled)
+            || (multi.passkey_counts_as_mfa && self.authentication_strategies.passkey.enabled)
     }
 
     /// The second factors that may be enrolled.

@@ -69,6 +69,11 @@ impl Settings {
         });
         let modes_sent = change.contains_key("sign_up_modes");
         let switch_sent = change.get("restrictions").is_some_and(|group| group.get("allowlist_enabled").is_some());
+        let sent = |key: &str| {
+            let tracking = change.get("attack_protection").and_then(|group| group.get("device_tracking"));
+            tracking.and_then(|group| group.get(key)).and_then(Value::as_bool)
+        };
+        let (tracking_sent, trust_sent) = (sent("enabled"), sent("require_device_trust"));
         let before = serde_json::to_value(self).expect("settings have a JSON form");
         let Some(mut settings) = merged::<Self>(&before, change, Null::Value, &mut problems) else {
             return Err(problems);
@@ -84,6 +89,13 @@ impl Settings {
             } else if settings.sign_up_modes.is_empty() {
                 settings.sign_up_modes.push(SignUpMode::Public);
             }
+        }
+        // Whoever asks for trust asks for devices to be told apart; whoever ends that ends the other.
+        let tracking = &mut settings.attack_protection.device_tracking;
+        match (tracking_sent, trust_sent) {
+            (None, Some(true)) => tracking.enabled = true,
+            (Some(false), None) => tracking.require_device_trust = false,
+            _ => {}
         }
         let out_of_range = settings.out_of_range(kind);
         let told = |param: &str| problems.iter().any(|p| p.meta.get("param").and_then(Value::as_str) == Some(param));
@@ -148,7 +160,9 @@ impl Settings {
                 "attack_protection.breached_passwords.source",
             ),
             (
-                !protection.device_tracking.require_device_trust,
+                // Nobody could ever show that a device is theirs.
+                !protection.device_tracking.require_device_trust
+                    || (protection.device_tracking.enabled && !self.trust_proofs().is_empty()),
                 "attack_protection.device_tracking.require_device_trust",
             ),
             (
@@ -161,7 +175,8 @@ impl Settings {
                 (4..=24).contains(&self.multi_factor.backup_codes.default_count),
                 "multi_factor.backup_codes.default_count",
             ),
-            (!self.multi_factor.required, "multi_factor.required"),
+            // Nobody could ever get in who has none.
+            (!self.multi_factor.required || self.enrols_second_factors(), "multi_factor.required"),
             (by_mail, "attribute_settings.email_address.verifications"),
             (known(&attributes.phone_number, &[Strategy::PhoneCode]), "attribute_settings.phone_number.verifications"),
             (self.sms.daily_budget <= 1_000_000, "sms.daily_budget"),
@@ -254,6 +269,44 @@ mod tests {
         assert_eq!(found, lacking.map(|param| ("form_param_value_invalid", param.to_owned())));
         let found = told(json!({"attack_protection": {"captcha": {"provider": "friendly"}}}));
         assert!(found.contains(&("form_param_value_invalid", "attack_protection.captcha.provider".to_owned())));
+    }
+
+    #[test]
+    fn a_second_factor_is_required_only_where_one_can_be_enrolled() {
+        let required = change(json!({"multi_factor": {"required": true}})).unwrap();
+        let off = json!({"multi_factor": {"totp": {"enabled": false}}}).as_object().unwrap().clone();
+        let refused = required.changed(off, EnvironmentKind::Production).unwrap_err();
+        assert_eq!(refused[0].meta["param"], "multi_factor.required");
+
+        let no_app = |other: Value| {
+            let mut whole = json!({"multi_factor": {"required": true, "totp": {"enabled": false}}});
+            whole["multi_factor"].as_object_mut().unwrap().extend(other.as_object().unwrap().clone());
+            whole
+        };
+        let refused = [("form_param_value_invalid", "multi_factor.required".to_owned())];
+        assert_eq!(told(no_app(json!({}))), refused);
+        assert_eq!(told(no_app(json!({"phone_code": {"enabled": true}}))), refused, "nobody can add a number");
+        assert!(change(no_app(json!({"passkey_counts_as_mfa": true}))).is_ok());
+        let mut with_numbers = no_app(json!({"phone_code": {"enabled": true}}));
+        with_numbers["attribute_settings"] = json!({"phone_number": {"enabled": true}});
+        assert!(change(with_numbers).is_ok());
+    }
+
+    #[test]
+    fn trust_in_devices_is_asked_for_only_where_it_can_be_shown() {
+        let tracking = |value: Value| json!({"attack_protection": {"device_tracking": value}});
+        let on = change(tracking(json!({"require_device_trust": true}))).unwrap();
+        assert!(on.attack_protection.device_tracking.is_required(), "one switch is enough");
+        let off = tracking(json!({"enabled": false})).as_object().unwrap().clone();
+        let off = on.changed(off, EnvironmentKind::Production).unwrap();
+        assert!(!off.attack_protection.device_tracking.require_device_trust);
+
+        let refused =
+            [("form_param_value_invalid", "attack_protection.device_tracking.require_device_trust".to_owned())];
+        assert_eq!(told(tracking(json!({"enabled": false, "require_device_trust": true}))), refused);
+        let mut nothing_sent = tracking(json!({"require_device_trust": true}));
+        nothing_sent["attribute_settings"] = json!({"email_address": {"verifications": []}});
+        assert_eq!(told(nothing_sent), refused);
     }
 
     #[test]

@@ -24,6 +24,8 @@ pub enum SignInStatus {
     NeedsSecondFactor,
     /// Choose a new password.
     NeedsNewPassword,
+    /// Show that this new device is one's own.
+    NeedsClientTrust,
     /// Nobody is known by it: sign up.
     Transferable,
     /// A session exists.
@@ -33,11 +35,12 @@ pub enum SignInStatus {
 }
 
 impl SignInStatus {
-    const ALL: [Self; 7] = [
+    const ALL: [Self; 8] = [
         Self::NeedsIdentifier,
         Self::NeedsFirstFactor,
         Self::NeedsSecondFactor,
         Self::NeedsNewPassword,
+        Self::NeedsClientTrust,
         Self::Transferable,
         Self::Complete,
         Self::Abandoned,
@@ -49,6 +52,7 @@ impl SignInStatus {
             Self::NeedsFirstFactor => "needs_first_factor",
             Self::NeedsSecondFactor => "needs_second_factor",
             Self::NeedsNewPassword => "needs_new_password",
+            Self::NeedsClientTrust => "needs_client_trust",
             Self::Transferable => "transferable",
             Self::Complete => "complete",
             Self::Abandoned => "abandoned",
@@ -164,7 +168,7 @@ impl SignIn {
 
     /// The strategies that are possible now. For the first factor it is the environment's list for this kind of
     /// identifier; with enumeration protection nothing about the person shows in it, without it what the person
-    /// lacks is left out. The second factors are the person's own.
+    /// lacks is left out. The second factors, and what shows that a device is the person's, are the person's own.
     pub fn supported_strategies(&self, now: Timestamp, settings: &Settings, person: Option<&Person>) -> Vec<Strategy> {
         let telling = !settings.attack_protection.enumeration_protection;
         match self.status_at(now) {
@@ -189,6 +193,7 @@ impl SignIn {
                 person.map(|p| p.second_factors_after(self.first_number())).unwrap_or_default()
             }
             SignInStatus::NeedsNewPassword => vec![Strategy::Password],
+            SignInStatus::NeedsClientTrust => person.map(|p| p.trust_proofs(settings)).unwrap_or_default(),
             SignInStatus::Transferable | SignInStatus::Complete | SignInStatus::Abandoned => Vec::new(),
         }
     }

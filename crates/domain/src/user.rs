@@ -10,6 +10,8 @@ pub use second::{ENROLMENT_LIFETIME, TotpSecret, backup_code, totp_code};
 
 use crate::email::Email;
 use crate::id::{ChallengeId, EmailAddressId, PhoneNumberId, UserId};
+use crate::settings::Settings;
+use crate::strategy::Strategy;
 use crate::text::{Metadata, Username};
 use crate::time::Timestamp;
 use std::time::Duration;
@@ -93,6 +95,8 @@ pub struct User {
     pub private_metadata: Metadata,
     /// The person's own.
     pub unsafe_metadata: Metadata,
+    /// From when on a device counts as the person's own: what they signed in on before is new again.
+    pub devices_since: Option<Timestamp>,
     /// When the person was made.
     pub created_at: Timestamp,
     /// When the person was last changed.
@@ -146,6 +150,7 @@ impl User {
             public_metadata: Metadata::new(),
             private_metadata: Metadata::new(),
             unsafe_metadata: Metadata::new(),
+            devices_since: None,
             created_at: now,
             updated_at: now,
         }
@@ -223,6 +228,15 @@ impl Person {
             passkeys: Vec::new(),
             second: SecondFactors::default(),
         }
+    }
+
+    /// By what the person can show that a new device is their own: mailboxes and numbers that they have proven.
+    pub fn trust_proofs(&self, settings: &Settings) -> Vec<Strategy> {
+        let has_mailbox = self.email_addresses.iter().any(|a| a.verified);
+        let has_number = self.phone_numbers.iter().any(|n| n.verified);
+        let mut all = settings.trust_proofs();
+        all.retain(|strategy| if strategy.is_texted() { has_number } else { has_mailbox });
+        all
     }
 
     /// The primary address.

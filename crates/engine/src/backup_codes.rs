@@ -1,5 +1,6 @@
 //! Backup codes of people: a batch is shown once, each code of it is good once.
 
+use crate::factors::{self, LastFactor};
 use crate::mail::Letter;
 use crate::refusals::stored;
 use crate::standing::{self, Unfit};
@@ -18,6 +19,9 @@ pub enum BackupCodeError {
     /// The person is gone.
     #[error("there is no such user")]
     NoUser,
+    /// The person must keep a second factor.
+    #[error(transparent)]
+    LastFactor(#[from] LastFactor),
     /// The session does not bear the change (any more).
     #[error(transparent)]
     Unfit(#[from] Unfit),
@@ -32,6 +36,7 @@ impl Refusal for BackupCodeError {
         match self {
             Self::Off => Kind::Invalid.code(codes::MFA_NOT_ENABLED),
             Self::NoUser => Kind::Unauthenticated.code(codes::SESSION_REVOKED),
+            Self::LastFactor(last) => last.verdict(),
             Self::Unfit(unfit) => unfit.verdict(),
             Self::Storage(_) => Verdict::Fault,
         }
@@ -93,7 +98,9 @@ pub async fn remove(engine: &Engine, cx: &Context, user: UserId) -> Result<Batch
             standing::still_fresh(tx, cx, &tenant.env.settings, &person).await??;
             if person.second.backup_codes > 0 {
                 storage::backup_codes::delete_unspent(tx, cx.env, user).await?;
+                let had_one = factors::has_second(&tenant.env.settings, &person)?;
                 person.second.backup_codes = 0;
+                factors::keeps_one(cx, &tenant.env.settings, had_one, &person)??;
                 people::save_second_factors(tx, cx, &tenant, &mut person).await?;
             }
             Ok::<_, BackupCodeError>(())

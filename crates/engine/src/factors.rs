@@ -8,12 +8,14 @@ use crate::challenges::{self, NumberTarget, Tries, Wrong};
 use crate::guesses::Purpose;
 use crate::sms::SmsRefused;
 use crate::tenancy::Tenant;
-use crate::{StorageError, people};
+use crate::{StorageError, people, tenancy};
 use domain::challenge::{Challenge, Parent, Step};
 use domain::code::{self, Code};
+use domain::settings::Settings;
 use domain::strategy::Strategy;
 use domain::user::{Person, PhoneNumber};
-use domain::{Context, Kind, PhoneNumberId, Verdict};
+use domain::{Actor, Context, Kind, PhoneNumberId, Verdict};
+use protocols::webauthn;
 use storage::Tx;
 
 /// Why a second factor cannot be asked for.
@@ -44,6 +46,49 @@ impl FactorError {
             Self::Storage(_) => Verdict::Fault,
         }
     }
+}
+
+/// Whether a person has something by which a session gets its second factor: one of those that sign-in asks for, or a
+/// passkey that verifies its person, where such a one counts as both.
+pub(crate) fn has_second(settings: &Settings, person: &Person) -> Result<bool, StorageError> {
+    if person.factor_summary().two_factor() {
+        return Ok(true);
+    }
+    if !settings.multi_factor.passkey_counts_as_mfa {
+        return Ok(false);
+    }
+    for key in &person.passkeys {
+        if webauthn::verifies(&key.credential).map_err(|_| tenancy::fault("a stored passkey cannot be read"))? {
+            return Ok(true);
+        }
+    }
+    Ok(false)
+}
+
+/// The last second factor of somebody who must have one stays: a person takes it off by enrolling another first.
+#[derive(Debug, Clone, Copy, PartialEq, Eq, thiserror::Error)]
+#[error("the last second factor cannot be removed")]
+pub struct LastFactor;
+
+impl LastFactor {
+    pub(crate) fn verdict(self) -> Verdict {
+        Kind::Invalid.code(code::LAST_SECOND_FACTOR_NOT_REMOVABLE)
+    }
+}
+
+/// Refuses a person's own change that took the last second factor away where one is required. A backend's change is
+/// its own affair.
+pub(crate) fn keeps_one(
+    cx: &Context,
+    settings: &Settings,
+    had_one: bool,
+    after: &Person,
+) -> Result<Result<(), LastFactor>, StorageError> {
+    let is_own = matches!(cx.actor, Actor::User { .. });
+    if is_own && settings.multi_factor.required && had_one && !has_second(settings, after)? {
+        return Ok(Err(LastFactor));
+    }
+    Ok(Ok(()))
 }
 
 /// Which second factor is asked for.

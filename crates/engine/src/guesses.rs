@@ -1,6 +1,7 @@
 //! Guessing is counted per identity and purpose, before the secret is looked at, for known and unknown alike.
 
 use domain::audit::Denial;
+use domain::session::{Session, SessionStatus};
 use domain::settings::Settings;
 use domain::{Context, Timestamp, UserId};
 use storage::failures::{Budget, Limit, Reserved};
@@ -27,6 +28,8 @@ pub enum Purpose {
     Totp,
     /// A backup code.
     BackupCode,
+    /// A code that shows that a new device is the person's own: only whoever knows the password can use it up.
+    ClientTrust,
     /// A code of an authenticator app, asked by a backend on somebody's behalf.
     BackendTotp,
     /// The password, asked by a backend on somebody's behalf.
@@ -45,6 +48,7 @@ impl Purpose {
             Self::NumberCode => "number_code",
             Self::Totp => "totp",
             Self::BackupCode => "backup_code",
+            Self::ClientTrust => "client_trust",
             Self::BackendTotp => "backend_totp",
             Self::BackendPassword => "backend_password",
         }
@@ -79,7 +83,8 @@ impl Purpose {
             | Self::SecondPhoneCode
             | Self::NumberCode
             | Self::Totp
-            | Self::BackupCode => Some(Limit { max: 20, window_seconds: 3600, lock_seconds: 3600 }),
+            | Self::BackupCode
+            | Self::ClientTrust => Some(Limit { max: 20, window_seconds: 3600, lock_seconds: 3600 }),
             Self::BackendPassword | Self::BackendTotp => {
                 Some(Limit { max: 10, window_seconds: 600, lock_seconds: 600 })
             }
@@ -103,6 +108,16 @@ pub(crate) fn identity(user: Option<UserId>, canonical: &str) -> String {
 /// The counter of a device that held a session of the person before: strangers cannot fill it.
 pub(crate) fn known_device(user: UserId, client: domain::ClientId) -> String {
     format!("user:{user}:{client}")
+}
+
+/// The counter of somebody who is signed in: strangers at the sign-in page cannot fill it. Those who have not proven
+/// their second factor yet have one of their own: nor can whoever knows the password alone.
+pub(crate) fn signed_in(session: &Session) -> String {
+    let user = identity(Some(session.user_id), "");
+    match session.status {
+        SessionStatus::Pending => format!("{user}:pending:self"),
+        _ => format!("{user}:self"),
+    }
 }
 
 /// Counts a try that is about to be looked at; `Some` says until when none is.

@@ -11,7 +11,7 @@ use crate::sign_up::{self, SignUpError};
 use crate::tenancy;
 use crate::{Engine, StorageError, challenges::Note, people};
 use crypto::TokenHash;
-use domain::challenge::{Challenge, Parent};
+use domain::challenge::{Challenge, Parent, Step};
 use domain::environment::Environment;
 use domain::{ClientId, Context, Kind, Refusal, Timestamp, Verdict, code};
 use storage::{Conn, Retry};
@@ -147,7 +147,8 @@ pub async fn look(
         what,
         device: Note::read(&challenge).device,
         at: challenge.created_at,
-        elsewhere: (is_taken || must_be_own(env)) && !is_own,
+        // The trust in a new device is shown on that device.
+        elsewhere: (is_taken || must_be_own(env) || challenge.step == Step::Second) && !is_own,
     })
 }
 

@@ -232,6 +232,10 @@ pub async fn change_password(
                 return Err(MeError::CurrentWrong);
             }
             person.user.password_digest = Some(fresh.clone());
+            if others {
+                // This device is in use; every other one is new again.
+                person.user.devices_since = Some(cx.now);
+            }
             people::end_open_proofs(tx, cx, user, None).await?;
             people::save(tx, cx, settings, &mut person).await?;
             if others {

@@ -4,17 +4,19 @@
 pub(crate) mod ceremony;
 
 use crate::challenges;
+use crate::factors::{self, LastFactor};
 use crate::mail::{self, Letter, To};
 use crate::refusals::stored;
 use crate::standing::{self, Unfit};
 use crate::tenancy::{self, Tenant};
-use crate::{Engine, StorageError, events, idempotency, people};
+use crate::{Engine, StorageError, events, idempotency, people, sessions};
 use ceremony::Ceremony;
 use domain::challenge::{Challenge, Parent, Step};
 use domain::code::{self as codes, Code};
 use domain::event::{Event, EventType};
 use domain::page::{Page, PageRequest};
-use domain::session::{Proof, Session};
+use domain::session::{Proof, Session, SessionStatus};
+use domain::settings::Settings;
 use domain::strategy::Strategy;
 use domain::user::{PASSKEYS_MAX, Passkey, Person};
 use domain::{ChallengeId, Context, Kind, PasskeyId, Refusal, UserId, Verdict};
@@ -50,6 +52,12 @@ pub enum PasskeyError {
     /// Nothing would be left to sign in with.
     #[error("the last way to sign in cannot be removed")]
     Last,
+    /// The person must keep a second factor.
+    #[error(transparent)]
+    LastFactor(#[from] LastFactor),
+    /// The session waits for a second factor, and passkeys are none here.
+    #[error("the session waits for a second factor, and passkeys are none here")]
+    Pending,
     /// The session does not bear the change (any more).
     #[error(transparent)]
     Unfit(#[from] Unfit),
@@ -70,6 +78,8 @@ impl Refusal for PasskeyError {
             Self::Answer(code) => Kind::Invalid.code(*code).param("attestation"),
             Self::Full => Kind::Invalid.code(codes::PASSKEY_QUOTA_EXCEEDED),
             Self::Last => Kind::Invalid.code(codes::LAST_SIGN_IN_METHOD_NOT_REMOVABLE),
+            Self::LastFactor(last) => last.verdict(),
+            Self::Pending => Kind::Forbidden.code(codes::SESSION_PENDING),
             Self::Unfit(unfit) => unfit.verdict(),
             Self::Storage(_) => Verdict::Fault,
         }
@@ -160,7 +170,14 @@ fn names(person: &Person) -> (String, String) {
     (name, display_name)
 }
 
-/// Takes the answer of the authenticator; it counts as a factor that was proven.
+/// Refuses to enrol a passkey in a session that waits for its second factor, where passkeys are none.
+pub fn may_enrol(session: &Session, settings: &Settings) -> Result<(), PasskeyError> {
+    let waits = session.status == SessionStatus::Pending;
+    if waits && !settings.multi_factor.passkey_counts_as_mfa { Err(PasskeyError::Pending) } else { Ok(()) }
+}
+
+/// Takes the answer of the authenticator; it counts as a factor that was proven. A pending session is active by a passkey
+/// that verified its person, where such a one counts as both factors.
 pub async fn complete(
     engine: &Engine,
     cx: &Context,
@@ -243,9 +260,14 @@ async fn enrol(
             person.passkeys.insert(0, key.clone());
             people::save(tx, cx, &tenant.env.settings, &mut person).await?;
             tell(tx, cx, &tenant, EventType::PasskeyAdded, &person, &key).await?;
-            if let Some(mut session) = storage::sessions::lock(tx, cx.env, session).await? {
-                session.prove(Proof::First { number: session.factors.first_number }, cx.now);
-                storage::sessions::save(tx, cx.env, &session).await?;
+            let held = storage::sessions::lock(tx, cx.env, session).await?;
+            let Some(mut session) = held.filter(|s| s.status.is_live()) else { return Ok(key) };
+            let settings = &tenant.env.settings;
+            let proof = Proof::First { number: session.factors.first_number };
+            sessions::prove(tx, cx, settings, &mut session, proof).await?;
+            let waits = session.status == SessionStatus::Pending;
+            if waits && new.user_verified && settings.multi_factor.passkey_counts_as_mfa {
+                sessions::prove(tx, cx, settings, &mut session, Proof::Second(Strategy::Passkey)).await?;
             }
             Ok(key)
         })
@@ -356,10 +378,12 @@ pub async fn remove(
             let mut person = storage::users::lock(tx, cx.env, user).await?.ok_or(PasskeyError::NotFound)?;
             standing::still_fresh(tx, cx, &tenant.env.settings, &person).await??;
             let place = person.passkeys.iter().position(|key| key.id == id).ok_or(PasskeyError::NotFound)?;
+            let had_one = factors::has_second(&tenant.env.settings, &person)?;
             let mut key = person.passkeys.remove(place);
             if by == Remover::Owner && person.sign_in_methods(&tenant.env.settings) == 0 {
                 return Err(PasskeyError::Last);
             }
+            factors::keeps_one(cx, &tenant.env.settings, had_one, &person)??;
             key.removed_at = Some(cx.now);
             key.updated_at = cx.now;
             storage::passkeys::save(tx, cx.env, &key).await?;

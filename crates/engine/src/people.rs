@@ -346,6 +346,7 @@ pub(crate) async fn take_over(
     let address = address.clone();
     if !is_known_device {
         person.user.password_digest = None;
+        person.user.devices_since = Some(cx.now);
         sessions::revoke_all(tx, cx, settings, person.user.id, None).await?;
         for mut key in std::mem::take(&mut person.passkeys) {
             key.removed_at = Some(cx.now);

@@ -7,6 +7,7 @@ pub use proof::{answer, challenge, prepare};
 pub use storage::phone_numbers::Shown;
 
 use crate::challenges::Wrong;
+use crate::factors::{self, LastFactor};
 use crate::mail::{self, Letter, To};
 use crate::people::{self, TestRefused};
 use crate::refusals::{stored, texted};
@@ -14,13 +15,13 @@ use crate::restrictions::{self, Refused, Voucher, Wanted};
 use crate::sms::SmsRefused;
 use crate::standing::{self, Unfit};
 use crate::tenancy::{self, Tenant};
-use crate::{Engine, StorageError, events, idempotency};
+use crate::{Engine, StorageError, events, idempotency, sessions};
 use domain::challenge::Parent;
 use domain::code as codes;
 use domain::event::EventType;
 use domain::page::{Page, PageRequest};
 use domain::phone::NotAPhone;
-use domain::session::Proof;
+use domain::session::{Proof, Session, SessionStatus};
 use domain::settings::Settings;
 use domain::strategy::Strategy;
 use domain::user::{IDENTIFIERS_MAX, NumberChange, NumberRefused, Person, PhoneNumber, User};
@@ -87,6 +88,15 @@ pub enum PhoneError {
     /// No code is sent.
     #[error(transparent)]
     Sms(SmsRefused),
+    /// The session began with this very number: it is no second factor of the same session.
+    #[error("the session began with this number")]
+    BeganWithIt,
+    /// The session waits for a second factor, and this is no step to one.
+    #[error("the session waits for a second factor")]
+    Pending,
+    /// The person must keep a second factor.
+    #[error(transparent)]
+    LastFactor(#[from] LastFactor),
     /// The session does not bear the change (any more).
     #[error(transparent)]
     Unfit(#[from] Unfit),
@@ -138,6 +148,9 @@ impl Refusal for PhoneError {
             Self::Test(_) => Kind::Invalid.code(codes::TEST_IDENTIFIER_FORBIDDEN).param("phone_number"),
             Self::Wrong(wrong) => wrong.verdict(),
             Self::Sms(refused) => refused.verdict(),
+            Self::BeganWithIt => Kind::Invalid.code(codes::PARAM_VALUE_INVALID).param("reserved_for_second_factor"),
+            Self::Pending => Kind::Forbidden.code(codes::SESSION_PENDING),
+            Self::LastFactor(last) => last.verdict(),
             Self::Unfit(unfit) => unfit.verdict(),
             Self::Storage(_) => Verdict::Fault,
         }
@@ -155,6 +168,16 @@ pub fn read_own(settings: &Settings, text: &str) -> Result<Phone, PhoneError> {
         return Err(PhoneError::Off);
     }
     people::read_number(text).ok_or(PhoneError::Format)
+}
+
+/// Refuses what is no step to a second factor in a session that waits for one: everything where codes by SMS are none,
+/// and another primary number.
+pub fn may_enrol(session: &Session, settings: &Settings, is_primary: Option<bool>) -> Result<(), PhoneError> {
+    let waits = session.status == SessionStatus::Pending;
+    if waits && (!settings.multi_factor.phone_code.enabled || is_primary.is_some()) {
+        return Err(PhoneError::Pending);
+    }
+    Ok(())
 }
 
 /// Finds a number of the environment.
@@ -268,14 +291,16 @@ pub async fn change(
             let mut person = storage::users::lock(tx, cx.env, user).await?.ok_or(PhoneError::NotFound)?;
             standing::still_fresh(tx, cx, &tenant.env.settings, &person).await??;
             let had_none = person.second_factors_after(None).is_empty();
+            let had_one = factors::has_second(&tenant.env.settings, &person)?;
             apply(tx, cx, &tenant, &mut person, id, change).await?;
+            factors::keeps_one(cx, &tenant.env.settings, had_one, &person)??;
             let shown = shown_of(&person, id)?;
             if shown.number.reserved_for_second_factor
                 // The first one only: else one fresh moment would be renewed for ever by taking it back and setting it.
                 && had_none
                 && let Actor::User { session, .. } = cx.actor
             {
-                enrolled(tx, cx, session).await?;
+                enrolled(tx, cx, &tenant.env.settings, session, id).await?;
             }
             idempotency::keep(tx, cx, 200, &body(&shown), Some(id.to_string())).await?;
             Ok(shown)
@@ -283,11 +308,20 @@ pub async fn change(
         .await
 }
 
-/// Enrolling counts as proving: whoever enrols has proven everything that was there before just now.
-async fn enrolled(tx: &mut Tx<'_>, cx: &Context, session: SessionId) -> Result<(), PhoneError> {
+/// Enrolling counts as proving: whoever enrols has proven everything that was there before just now. A pending session is
+/// active by it, but not by the number that it began with: that would be one factor shown twice.
+async fn enrolled(
+    tx: &mut Tx<'_>,
+    cx: &Context,
+    settings: &Settings,
+    session: SessionId,
+    number: PhoneNumberId,
+) -> Result<(), PhoneError> {
     let Some(mut session) = storage::sessions::lock(tx, cx.env, session).await? else { return Ok(()) };
-    session.prove(Proof::Second(Strategy::PhoneCode), cx.now);
-    Ok(storage::sessions::save(tx, cx.env, &session).await?)
+    if session.status == SessionStatus::Pending && session.factors.first_number == Some(number) {
+        return Err(PhoneError::BeganWithIt);
+    }
+    Ok(sessions::prove(tx, cx, settings, &mut session, Proof::Second(Strategy::PhoneCode)).await?)
 }
 
 /// Changes a number of a person whose row is held, and everything that goes with it.

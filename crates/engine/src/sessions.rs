@@ -7,10 +7,10 @@ use domain::client::Client;
 use domain::environment::Environment;
 use domain::event::EventType;
 use domain::page::{Page, PageRequest};
-use domain::session::{Activity, Ending, Factors, Session, SessionStatus};
+use domain::session::{Activity, Ending, Factors, Proof, Session, SessionStatus};
 use domain::settings::Settings;
 use domain::user::Person;
-use domain::{ClientId, Context, Kind, Refusal, SessionId, UserId, Verdict, code};
+use domain::{ClientId, Context, Kind, Refusal, SessionId, Timestamp, UserId, Verdict, code};
 use serde_json::{Map, Value};
 use std::time::Duration;
 use storage::Tx;
@@ -31,6 +31,9 @@ pub enum SessionError {
     /// Organizations do not exist here.
     #[error("the person is not a member of this organization")]
     NotAMember,
+    /// It waits for its second factor.
+    #[error("the session waits for a second factor")]
+    Pending,
     /// The database failed.
     #[error("the session cannot be read or changed")]
     Storage(#[from] StorageError),
@@ -44,6 +47,7 @@ impl Refusal for SessionError {
             Self::NotLive => Kind::NotLive.code(code::SESSION_NOT_LIVE),
             Self::NoClient => Kind::Unauthenticated.code(code::CLIENT_NOT_FOUND),
             Self::NotAMember => Kind::Forbidden.code(code::NOT_A_MEMBER),
+            Self::Pending => Kind::Forbidden.code(code::SESSION_PENDING),
             Self::Storage(_) => Verdict::Fault,
         }
     }
@@ -57,7 +61,8 @@ pub struct Begun {
     pub client_secret: Secret<String>,
 }
 
-/// Begins a session on a client whose row is held, for a person whose row is held. The step every proof ends in.
+/// Begins a session on a client whose row is held, for a person whose row is held. The step every proof ends in. Where
+/// a second factor is required and none was proven, the session is pending.
 pub(crate) async fn begin(
     tx: &mut Tx<'_>,
     cx: &Context,
@@ -107,7 +112,9 @@ async fn insert(
 ) -> Result<Begun, StorageError> {
     let longest = Duration::from_secs(settings.sessions.lifetime_seconds);
     let expire_at = cx.now + acting.as_ref().map_or(longest, |acting| longest.min(acting.session_max));
-    let session = Session {
+    // Whoever acts in the person's place has no factor of theirs to prove: a secret key made that ticket.
+    let waits = settings.multi_factor.required && factors.second_at.is_none() && acting.is_none();
+    let mut session = Session {
         id: cx.id(),
         client_id: client.id,
         user_id: person.user.id,
@@ -123,10 +130,32 @@ async fn insert(
         created_at: cx.now,
         updated_at: cx.now,
     };
+    if waits {
+        session.await_second_factor();
+    }
     storage::sessions::insert(tx, cx.env, &session).await?;
     let client_secret = clients::promote(tx, cx, client, &session).await?;
-    events::session(tx, cx, EventType::SessionCreated, &session, settings).await?;
+    let what = if waits { EventType::SessionPending } else { EventType::SessionCreated };
+    events::session(tx, cx, what, &session, settings).await?;
     Ok(Begun { session, client_secret })
+}
+
+/// Notes on a session whose row is held that a factor was proven now. By a second one a session that waited for it
+/// becomes active: the only way there.
+pub(crate) async fn prove(
+    tx: &mut Tx<'_>,
+    cx: &Context,
+    settings: &Settings,
+    session: &mut Session,
+    proof: Proof,
+) -> Result<(), StorageError> {
+    let waited = session.status == SessionStatus::Pending;
+    session.prove(proof, cx.now);
+    storage::sessions::save(tx, cx.env, session).await?;
+    if waited && session.status == SessionStatus::Active {
+        events::session(tx, cx, EventType::SessionCreated, session, settings).await?;
+    }
+    Ok(())
 }
 
 /// Lets older sessions give way: all others where one is allowed, the same person's on this client, the
@@ -213,6 +242,14 @@ pub async fn on_client(
 ) -> Result<Session, SessionError> {
     let session = find(engine, cx, id).await?;
     if session.client_id == client { Ok(session) } else { Err(SessionError::NotFound) }
+}
+
+/// Refuses to choose an organization in a session that waits for its second factor.
+pub fn may_choose_organization(session: &Session, env: &Environment, now: Timestamp) -> Result<(), SessionError> {
+    match session.status_at(now, &env.settings.sessions) {
+        SessionStatus::Pending => Err(SessionError::Pending),
+        _ => Ok(()),
+    }
 }
 
 /// The live sessions of a person on every client, newest activity first.

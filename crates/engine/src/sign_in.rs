@@ -13,6 +13,7 @@ mod prepare;
 mod second;
 mod ticket;
 mod transfer;
+mod trust;
 
 pub use create::{Create, create};
 pub use prepare::{Prepare, prepare};
@@ -259,6 +260,11 @@ pub async fn answer(
     };
     let cx = &Context { was_test: sign_in.was_test, ..cx.clone() };
     match (open.step, open.strategy) {
+        (_, Strategy::EmailLink) => link::answer(engine, cx, client, id, challenge).await,
+        (Step::Second, _) if sign_in.status == SignInStatus::NeedsClientTrust => {
+            let code = answer.code.ok_or(SignInError::Missing("code"))?;
+            trust::answer(engine, cx, client, id, challenge, code).await
+        }
         (Step::Second, _) => {
             let code = answer.code.ok_or(SignInError::Missing("code"))?;
             second::answer(engine, cx, client, id, challenge, code).await
@@ -271,7 +277,6 @@ pub async fn answer(
             let code = answer.code.ok_or(SignInError::Missing("code"))?;
             code::answer(engine, cx, client, id, challenge, code).await
         }
-        (_, Strategy::EmailLink) => link::answer(engine, cx, client, id, challenge).await,
         (_, Strategy::Passkey) => {
             let assertion = answer.assertion.ok_or(SignInError::Missing("assertion"))?;
             passkey::answer(engine, cx, client, id, open, assertion).await

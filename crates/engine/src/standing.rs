@@ -2,8 +2,8 @@
 //! the transaction of the change. Between the two lie a body that may take half a minute, hashes and queues; whoever
 //! was thrown out meanwhile changes nothing any more.
 
-use crate::{Engine, StorageError};
-use domain::session::Session;
+use crate::{Engine, StorageError, factors, tenancy};
+use domain::session::{Session, SessionStatus};
 use domain::settings::Settings;
 use domain::strategy::Strategy;
 use domain::user::{Person, User};
@@ -60,6 +60,9 @@ pub fn require_owner(session: &Session) -> Result<(), Unfit> {
 
 /// Refuses a sensitive change unless the person themselves proved a factor within the last ten minutes: the second
 /// one where they have any, else the first. The time is this moment's: the body may have taken its own.
+///
+/// In a session that waits for its second factor the first one may be older: it bears nothing but the enrolment of one,
+/// and not even that of somebody who has one by now.
 pub async fn require_fresh(
     engine: &Engine,
     cx: &Context,
@@ -69,11 +72,35 @@ pub async fn require_fresh(
     if let Err(unfit) = require_owner(session) {
         return Ok(Err(unfit));
     }
+    if session.status == SessionStatus::Pending {
+        let env = tenancy::environment(engine, cx.env).await?;
+        let person = storage::users::whole(&mut *engine.read().await?, cx.env, user.clone()).await?;
+        return may_enrol(&env.settings, session, &person);
+    }
     if session.is_fresh(user.factors.two_factor(), engine.now()) {
         return Ok(Ok(()));
     }
     let person = storage::users::whole(&mut *engine.read().await?, cx.env, user.clone()).await?;
     Ok(Err(Unfit::Reverify { strategies: ways(session, &person) }))
+}
+
+/// Lets a session that waits for its second factor enrol one, unless the person has one by now: that one is proven
+/// instead, or whoever knows the password alone would put their own beside it.
+fn may_enrol(settings: &Settings, session: &Session, person: &Person) -> Result<Result<(), Unfit>, StorageError> {
+    if !factors::has_second(settings, person)? {
+        return Ok(Ok(()));
+    }
+    let mut strategies = ways(session, person);
+    if person.second_factors_after(None).is_empty() {
+        // No first factor helps: the passkey is the second one.
+        strategies = vec![Strategy::Passkey.as_str()];
+    } else if settings.multi_factor.passkey_counts_as_mfa
+        && !person.passkeys.is_empty()
+        && !strategies.contains(&Strategy::Passkey.as_str())
+    {
+        strategies.push(Strategy::Passkey.as_str());
+    }
+    Ok(Err(Unfit::Reverify { strategies }))
 }
 
 /// By what a person gets on: the second factors that this session has left; where the only one is the number that the
@@ -107,7 +134,7 @@ pub(crate) async fn still_live(
     settings: &Settings,
     person: &Person,
 ) -> Result<Result<(), Unfit>, StorageError> {
-    Ok(session(tx, cx, settings, &person.user).await?.map(|_| ()))
+    Ok(session(tx, cx, settings, person).await?.map(|_| ()))
 }
 
 /// The same for a sensitive change, and refuses it as well unless the session still has the factor that it asks for.
@@ -117,7 +144,8 @@ pub(crate) async fn still_fresh(
     settings: &Settings,
     person: &Person,
 ) -> Result<Result<(), Unfit>, StorageError> {
-    Ok(match session(tx, cx, settings, &person.user).await? {
+    Ok(match session(tx, cx, settings, person).await? {
+        Ok(Some(session)) if session.status == SessionStatus::Pending => Ok(()),
         Ok(Some(session)) if !session.is_fresh(person.factor_summary().two_factor(), cx.now) => {
             Err(Unfit::Reverify { strategies: ways(&session, person) })
         }
@@ -130,8 +158,9 @@ async fn session(
     tx: &mut Tx<'_>,
     cx: &Context,
     settings: &Settings,
-    user: &User,
+    person: &Person,
 ) -> Result<Result<Option<Session>, Unfit>, StorageError> {
+    let user = &person.user;
     let Actor::User { session, .. } = cx.actor else { return Ok(Ok(None)) };
     // Read and not held: counters come before sessions in the order every operation takes them.
     let session = storage::sessions::find(tx, cx.env, session).await?;
@@ -142,6 +171,11 @@ async fn session(
     }
     if let Some(lock) = user.operator_lock(cx.now) {
         return Ok(Err(Unfit::Locked { until: lock.until }));
+    }
+    if session.status == SessionStatus::Pending
+        && let Err(unfit) = may_enrol(settings, &session, person)?
+    {
+        return Ok(Err(unfit));
     }
     Ok(require_owner(&session).map(|()| Some(session)))
 }

@@ -11,7 +11,7 @@ use crate::passwords::PasswordError;
 use crate::refusals::{stored, texted};
 use crate::sign_in::Prepare;
 use crate::sms::SmsRefused;
-use crate::{Engine, StorageError, passwords, tenancy};
+use crate::{Engine, StorageError, passwords, sessions, tenancy};
 use crypto::Secret;
 use domain::challenge::{Challenge, Parent, Step};
 use domain::environment::Environment;
@@ -139,7 +139,7 @@ pub async fn prepare(
                 Strategy::Password if person.user.password_digest.is_some() => {
                     Ok(challenges::issue_plain(tx, cx, about).await?)
                 }
-                Strategy::Passkey => passkey::issue(tx, cx, &tenant, id, &person).await,
+                Strategy::Passkey => passkey::issue(tx, cx, &tenant, &session, &person).await,
                 // Of somebody who has no second factor, a number is a first one.
                 Strategy::PhoneCode if person.second_factors_after(None).is_empty() => {
                     phone::issue(tx, cx, &tenant, parent, &person, wanted.phone_number_id.as_deref()).await
@@ -219,13 +219,13 @@ async fn by_second_factor(
 ) -> Result<(Session, Challenge), StepUpError> {
     let tenant = tenancy::tenant(engine, cx.env).await?;
     let (id, user, first_number) = (session.id, session.user_id, session.factors.first_number);
+    let identity = guesses::signed_in(session);
     engine
         .write(cx, async move |tx, cx| {
             let parent = Parent::Session(id);
             let mut challenge =
                 storage::challenges::lock(tx, cx.env, &parent, challenge).await?.ok_or(StepUpError::NoChallenge)?;
             let mut person = storage::users::lock(tx, cx.env, user).await?.ok_or(StepUpError::NotLive)?;
-            let identity = format!("{}:self", guesses::identity(Some(user), ""));
             let shown = factors::Shown { identity: &identity, code: &code, first_number };
             if let Err(wrong) = factors::answer(tx, cx, &tenant, &mut challenge, &mut person, shown).await? {
                 // A failed answer is kept: the transaction commits.
@@ -247,7 +247,7 @@ async fn by_code(
     let tenant = tenancy::tenant(engine, cx.env).await?;
     // As with the password: strangers at the sign-in page cannot fill the counter of a signed-in person.
     let (id, user) = (session.id, session.user_id);
-    let identity = format!("{}:self", guesses::identity(Some(user), ""));
+    let identity = guesses::signed_in(session);
     engine
         .write(cx, async move |tx, cx| {
             let parent = Parent::Session(id);
@@ -282,7 +282,7 @@ async fn by_password(
 ) -> Result<(Session, Challenge), StepUpError> {
     let tenant = tenancy::tenant(engine, cx.env).await?;
     // The counter of the password as a signed-in person uses it: strangers at the sign-in page cannot fill it.
-    let identity = format!("{}:self", guesses::identity(Some(session.user_id), ""));
+    let identity = guesses::signed_in(session);
     let (id, user) = (session.id, session.user_id);
     let (counted, reserving) = (identity.clone(), tenant.clone());
     engine
@@ -336,7 +336,8 @@ fn tries(identity: &str) -> Tries<'_> {
     Tries { identity, purpose: Purpose::Password, free: false }
 }
 
-/// Notes on the session that a factor was proven now; one that ended meanwhile stays ended.
+/// Notes on the session that a factor was proven now; one that ended meanwhile stays ended, and one that waited for the
+/// second factor is active when that was it.
 async fn stamp(
     tx: &mut Tx<'_>,
     cx: &Context,
@@ -348,7 +349,6 @@ async fn stamp(
     if !session.status_at(cx.now, &env.settings.sessions).is_live() {
         return Err(StepUpError::NotLive);
     }
-    session.prove(proof, cx.now);
-    storage::sessions::save(tx, cx.env, &session).await?;
+    sessions::prove(tx, cx, &env.settings, &mut session, proof).await?;
     Ok(session)
 }

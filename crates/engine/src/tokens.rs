@@ -10,7 +10,7 @@ use crypto::jws::SignError;
 use domain::environment::Environment;
 use domain::jwt_template::{DEFAULT, FLAT, TemplateName};
 use domain::key::LONGEST_TOKEN;
-use domain::session::{Proven, Session, Standing};
+use domain::session::{Proven, Session, SessionStatus, Standing};
 use domain::strategy::Strategy;
 use domain::user::{FactorSummary, Lock, LockedBy, User};
 use domain::{Context, Kind, Problem, Refusal, SessionId, Timestamp, UserId, Verdict, code};
@@ -75,6 +75,9 @@ pub enum MintError {
         /// Until when.
         until: Option<Timestamp>,
     },
+    /// The session waits for its second factor: no template says so.
+    #[error("the session waits for a second factor")]
+    Pending,
     /// There is no template of this name.
     #[error("there is no such JWT template")]
     NoTemplate,
@@ -104,6 +107,7 @@ impl Refusal for MintError {
             Self::Locked { until } => {
                 Kind::Unauthenticated.code(code::USER_LOCKED).with("lockout_expires_at", until.map(Timestamp::millis))
             }
+            Self::Pending => Kind::Forbidden.code(code::SESSION_PENDING),
             Self::NoTemplate => Kind::NotFound.code(code::JWT_TEMPLATE_NOT_FOUND),
             Self::TooLarge(problem) => Verdict::Refused(vec![(**problem).clone()]),
             Self::Sign(_) | Self::Signing(_) | Self::Storage(_) => Verdict::Fault,
@@ -121,13 +125,17 @@ pub struct Ask<'a> {
 }
 
 impl<'a> Ask<'a> {
-    /// The template to mint by; none for a session token.
-    fn template(self, env: &'a Environment) -> Option<&'a str> {
+    /// The template to mint by; none for a session token. Tokens by templates do not say that a session is pending, and
+    /// whoever reads them takes the person for signed in: a pending session has none.
+    fn template(self, env: &'a Environment, status: SessionStatus) -> Result<Option<&'a str>, MintError> {
+        let pending = status == SessionStatus::Pending;
         match self.template.map(TemplateName::as_str) {
-            None => env.settings.sessions.own_template(),
+            None if pending => Ok(None),
+            None => Ok(env.settings.sessions.own_template()),
             // Without an organization both shapes are one.
-            Some(DEFAULT | FLAT) => None,
-            named => named,
+            Some(DEFAULT | FLAT) => Ok(None),
+            Some(_) if pending => Err(MintError::Pending),
+            named => Ok(named),
         }
     }
 }
@@ -148,7 +156,8 @@ pub async fn mint(
     if !found.client_secret.matches(cookie.secret.expose().as_bytes()) {
         return Err(MintError::NoClient);
     }
-    if !callers::is_mintable(found.standing.status_at(cx.now, &env.settings.sessions)) {
+    let status = found.standing.status_at(cx.now, &env.settings.sessions);
+    if !callers::is_mintable(status) {
         return Err(MintError::Over);
     }
     if let Some(refused) = stands_against(found.banned, found.lock, cx.now) {
@@ -160,7 +169,7 @@ pub async fn mint(
     }
     let Mintable { user_id: user, standing, proven, first, actor, factors, was_test, .. } = found;
     let subject = Subject { id, user, standing, proven, first, actor, factors, was_test };
-    if let Some(name) = ask.template(env)
+    if let Some(name) = ask.template(env, status)?
         && let Some(token) = Box::pin(by_template(engine, cx, name, (&subject, None), ask)).await?
     {
         return Ok(token);
@@ -218,12 +227,12 @@ pub async fn mint_for_backend(
         (session, user)
     };
     let user = user.ok_or(MintError::NotLive)?;
-    let live = callers::is_mintable(session.status_at(cx.now, &env.settings.sessions));
-    if !live || stands_against(user.banned, user.lock, cx.now).is_some() {
+    let status = session.status_at(cx.now, &env.settings.sessions);
+    if !callers::is_mintable(status) || stands_against(user.banned, user.lock, cx.now).is_some() {
         return Err(MintError::NotLive);
     }
     let subject = Subject::of(&session, user.factors);
-    if let Some(name) = ask.template(env)
+    if let Some(name) = ask.template(env, status)?
         && let Some(token) = Box::pin(by_template(engine, cx, name, (&subject, Some(user)), ask)).await?
     {
         return Ok(token);

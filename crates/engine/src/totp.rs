@@ -1,11 +1,12 @@
 //! Authenticator apps of people: enrolled, confirmed, removed by their owner; asked about by backends.
 
+use crate::factors::{self, LastFactor};
 use crate::guesses::{self, Purpose};
 use crate::mail::Letter;
 use crate::refusals::stored;
 use crate::standing::{self, Unfit};
 use crate::tenancy::{self, Tenant};
-use crate::{Engine, StorageError, people};
+use crate::{Engine, StorageError, people, sessions};
 use crypto::Secret;
 use domain::code as codes;
 use domain::session::{Proof, Session};
@@ -50,6 +51,9 @@ pub enum TotpError {
     /// A number that would be the only second factor is the only way to sign in.
     #[error("the person would have no way to sign in")]
     LastMethod,
+    /// The person must keep a second factor.
+    #[error(transparent)]
+    LastFactor(#[from] LastFactor),
     /// The session does not bear the change (any more).
     #[error(transparent)]
     Unfit(#[from] Unfit),
@@ -76,6 +80,7 @@ impl Refusal for TotpError {
                 .code(codes::RATE_LIMIT_EXCEEDED)
                 .with("limit", 10)
                 .with("retry_after_seconds", *retry_after),
+            Self::LastFactor(last) => last.verdict(),
             Self::Unfit(unfit) => unfit.verdict(),
             Self::Storage(_) => Verdict::Fault,
         }
@@ -139,8 +144,8 @@ pub async fn find(engine: &Engine, cx: &Context, user: UserId) -> Result<TotpSec
     secret.filter(|secret| secret.stands(cx.now)).ok_or(TotpError::NotFound)
 }
 
-/// Confirms an enrolment by a code of it, which counts as proving a second factor. Wrong codes are counted with those
-/// of the person's step-ups.
+/// Confirms an enrolment by a code of it, which counts as proving a second factor: a pending session is active by it.
+/// Wrong codes are counted with those of the person's step-ups.
 pub async fn confirm(
     engine: &Engine,
     cx: &Context,
@@ -149,7 +154,7 @@ pub async fn confirm(
 ) -> Result<(TotpSecret, Session), TotpError> {
     let tenant = tenancy::tenant(engine, cx.env).await?;
     let (user, session) = (me.user_id, me.id);
-    let identity = format!("{}:self", guesses::identity(Some(user), ""));
+    let identity = guesses::signed_in(me);
     engine
         .write(cx, async move |tx, cx| {
             let mut person = storage::users::lock(tx, cx.env, user).await?.ok_or(TotpError::NotFound)?;
@@ -176,8 +181,8 @@ pub async fn confirm(
             if !session.status_at(cx.now, &tenant.env.settings.sessions).is_live() {
                 return Err(TotpError::NotLive);
             }
-            session.prove(Proof::Second(Strategy::Totp), cx.now);
-            storage::sessions::save(tx, cx.env, &session).await?;
+            let proof = Proof::Second(Strategy::Totp);
+            sessions::prove(tx, cx, &tenant.env.settings, &mut session, proof).await?;
             Ok::<_, TotpError>(Ok((secret, session)))
         })
         .await?
@@ -191,11 +196,13 @@ pub async fn remove(engine: &Engine, cx: &Context, user: UserId) -> Result<TotpS
             let mut person = storage::users::lock(tx, cx.env, user).await?.ok_or(TotpError::NotFound)?;
             standing::still_fresh(tx, cx, &tenant.env.settings, &person).await??;
             let secret = enrolled(tx, cx, user).await?.ok_or(TotpError::NotFound)?;
+            let had_one = factors::has_second(&tenant.env.settings, &person)?;
             let before = person.clone();
             person.second.totp = false;
             if person.is_locked_out_since(&before, &tenant.env.settings) {
                 return Err(TotpError::LastMethod);
             }
+            factors::keeps_one(cx, &tenant.env.settings, had_one, &person)??;
             storage::totp::delete(tx, cx.env, user).await?;
             people::save_second_factors(tx, cx, &tenant, &mut person).await?;
             Ok(secret)

@@ -124,6 +124,10 @@ async fn sweep(engine: &Engine, cx: &Context) -> Result<(), Error> {
     })
     .await?;
     in_batches(engine, cx, BATCH, async |tx: &mut Tx<'_>, cx: &Context| {
+        storage::sessions::stamp_abandoned(tx, cx.env, cx.now, BATCH).await
+    })
+    .await?;
+    in_batches(engine, cx, BATCH, async |tx: &mut Tx<'_>, cx: &Context| {
         storage::invitations::stamp_expired(tx, cx.env, cx.now, BATCH).await
     })
     .await?;

@@ -13,7 +13,7 @@ mod registration;
 mod relying_party;
 mod wire;
 
-pub use authentication::{Asserted, Peeked, peek};
+pub use authentication::{Asserted, Peeked, peek, verifies};
 pub use registration::{NewPasskey, Registrant};
 pub use relying_party::{RelyingParty, Unfit};
 

@@ -111,6 +111,7 @@ diesel::table! {
         search_text -> Text,
         created_at -> BigInt,
         updated_at -> BigInt,
+        devices_since -> Nullable<BigInt>,
     }
 }
 diesel::table! { deleted_users (environment_id, id) { environment_id -> Text, id -> Text, deleted_at -> BigInt, } }

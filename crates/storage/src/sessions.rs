@@ -168,7 +168,8 @@ pub async fn lock_live_of_client(tx: &mut Tx<'_>, env: EnvironmentId, client: Cl
     rows.into_iter().map(Session::try_from).collect()
 }
 
-/// Whether a client has ever held a session of a person.
+/// Whether a client has ever held an active session of a person. One that only waited for its second factor says
+/// nothing of the person: whoever began it may know no more than the password.
 pub async fn client_knows(conn: &mut Conn, env: EnvironmentId, client: ClientId, user: UserId) -> Result<bool> {
     let found: Option<String> = sessions::table
         .filter(
@@ -177,7 +178,8 @@ pub async fn client_knows(conn: &mut Conn, env: EnvironmentId, client: ClientId,
                 .and(sessions::client_id.eq(client.to_string()))
                 .and(sessions::user_id.eq(user.to_string()))
                 // Whoever acted in the person's place there is not the person.
-                .and(sessions::actor.is_null()),
+                .and(sessions::actor.is_null())
+                .and(sessions::abandon_at.eq(sessions::expire_at)),
         )
         .select(sessions::id)
         .limit(1)
@@ -185,6 +187,36 @@ pub async fn client_knows(conn: &mut Conn, env: EnvironmentId, client: ClientId,
         .await
         .optional()?;
     Ok(found.is_some())
+}
+
+/// Whether a client counts as a person's own: their last session on it that ever was active was not taken away, and it was
+/// begun or used since a time.
+pub async fn is_known_device(
+    conn: &mut Conn,
+    env: EnvironmentId,
+    client: ClientId,
+    user: UserId,
+    since: Option<Timestamp>,
+) -> Result<bool> {
+    let last: Option<(String, i64, i64)> = sessions::table
+        .filter(
+            sessions::environment_id
+                .eq(env.to_string())
+                .and(sessions::client_id.eq(client.to_string()))
+                .and(sessions::user_id.eq(user.to_string()))
+                // Whoever acted in the person's place there is not the person.
+                .and(sessions::actor.is_null())
+                .and(sessions::abandon_at.eq(sessions::expire_at)),
+        )
+        .order((sessions::created_at.desc(), sessions::id.desc()))
+        .select((sessions::status, sessions::created_at, sessions::last_active_at))
+        .first(conn)
+        .await
+        .optional()?;
+    let since = since.map_or(i64::MIN, Timestamp::millis);
+    Ok(last.is_some_and(|(status, created_at, last_active_at)| {
+        status != SessionStatus::Revoked.as_str() && (created_at >= since || last_active_at > since)
+    }))
 }
 
 /// The sessions of a person that were not over when last written, on every client; newest activity first.
@@ -257,6 +289,36 @@ pub async fn stamp_expired(tx: &mut Tx<'_>, env: EnvironmentId, now: Timestamp, 
             .set((
                 sessions::status.eq(SessionStatus::Expired.as_str()),
                 sessions::ended_at.eq(sessions::expire_at.nullable()),
+                sessions::updated_at.eq(now.millis()),
+            ))
+            .execute(&mut **tx)
+            .await?;
+    }
+    Ok(count)
+}
+
+/// Stamps sessions that have waited too long for their second factor, a few at a time. Readers do not wait for it.
+pub async fn stamp_abandoned(tx: &mut Tx<'_>, env: EnvironmentId, now: Timestamp, max: i64) -> Result<usize> {
+    let pending = SessionStatus::Pending.as_str();
+    let mut due: Vec<String> = sessions::table
+        .filter(
+            sessions::environment_id
+                .eq(env.to_string())
+                .and(sessions::status.eq(pending))
+                .and(sessions::abandon_at.le(now.millis())),
+        )
+        .select(sessions::id)
+        .limit(max)
+        .load(&mut **tx)
+        .await?;
+    // In the order of their ids, as whoever takes all sessions of a person away holds them.
+    due.sort_unstable();
+    let count = due.len();
+    for id in due {
+        diesel::update(sessions::table.find((env.to_string(), id)).filter(sessions::status.eq(pending)))
+            .set((
+                sessions::status.eq(SessionStatus::Abandoned.as_str()),
+                sessions::ended_at.eq(sessions::abandon_at.nullable()),
                 sessions::updated_at.eq(now.millis()),
             ))
             .execute(&mut **tx)
@@ -415,17 +477,22 @@ fn filtered<'a>(env: EnvironmentId, filter: &'a Filter, now: Timestamp) -> Boxed
         query = query.filter(sessions::client_id.eq(client));
     }
     if !filter.statuses.is_empty() {
-        // A session past its end counts as expired before the reaper has written so.
+        // A session past its end counts as expired, and one that waited too long as abandoned, before the reaper has
+        // written so. Of an active one both times are the same.
         let live: Vec<&str> = filter.statuses.iter().filter(|s| s.is_live()).map(|s| s.as_str()).collect();
         let over: Vec<&str> = filter.statuses.iter().filter(|s| !s.is_live()).map(|s| s.as_str()).collect();
-        let unstamped = filter.statuses.contains(&SessionStatus::Expired);
-        let until = if unstamped { now.millis() } else { i64::MIN };
+        let until = |status| if filter.statuses.contains(&status) { now.millis() } else { i64::MIN };
+        let (expired, abandoned) = (until(SessionStatus::Expired), until(SessionStatus::Abandoned));
         query = query.filter(
             sessions::status
                 .eq_any(live)
-                .and(sessions::expire_at.gt(now.millis()))
+                .and(sessions::abandon_at.gt(now.millis()))
                 .or(sessions::status.eq_any(over))
-                .or(sessions::status.eq_any(LIVE).and(sessions::expire_at.le(until))),
+                .or(sessions::status.eq_any(LIVE).and(sessions::expire_at.le(expired)))
+                .or(sessions::status
+                    .eq(SessionStatus::Pending.as_str())
+                    .and(sessions::abandon_at.le(abandoned))
+                    .and(sessions::expire_at.gt(now.millis()))),
         );
     }
     query

@@ -45,6 +45,7 @@ pub(crate) struct Row {
     search_text: String,
     created_at: i64,
     updated_at: i64,
+    devices_since: Option<i64>,
 }
 
 impl TryFrom<Row> for User {
@@ -87,6 +88,7 @@ impl TryFrom<Row> for User {
             public_metadata: row.public_metadata.0,
             private_metadata: row.private_metadata.0,
             unsafe_metadata: row.unsafe_metadata.0,
+            devices_since: row.devices_since.map(at),
             created_at: at(row.created_at),
             updated_at: at(row.updated_at),
         })
@@ -124,6 +126,7 @@ fn row(env: EnvironmentId, person: &Person) -> Row {
         search_text: person.search_text(),
         created_at: user.created_at.millis(),
         updated_at: user.updated_at.millis(),
+        devices_since: user.devices_since.map(Timestamp::millis),
     }
 }
 

@@ -12,7 +12,7 @@ use domain::action::OPERATORS;
 use domain::audit::Denial;
 use domain::client::Client;
 use domain::environment::Environment;
-use domain::session::Session;
+use domain::session::{Session, SessionStatus};
 use domain::user::User;
 use domain::{Actor, ClientId, Context, Kind, code};
 use engine::Engine;
@@ -67,7 +67,8 @@ pub struct DeviceToken {
     pub cookie: DeviceCookie,
 }
 
-/// A person with a live session. Writes of somebody who acts in the person's place are refused.
+/// A person with an active session. Writes of somebody who acts in the person's place are refused; so is everything in a
+/// session that waits for its second factor.
 pub struct SignedIn {
     /// What operations are told; the actor is the user.
     pub cx: Context,
@@ -82,6 +83,11 @@ pub struct SignedIn {
 }
 
 impl SignedIn {
+    /// Whether the session waits for its second factor.
+    pub fn is_pending(&self) -> bool {
+        self.session.status == SessionStatus::Pending
+    }
+
     /// Refuses a sensitive change unless the person proved a factor within the last ten minutes. Whoever is refused
     /// hears so before anything is worked on; the change itself looks again.
     pub async fn require_fresh(&self, engine: &Engine) -> Result<(), ApiError> {
@@ -89,6 +95,9 @@ impl SignedIn {
         Ok(looked.or_fault()??)
     }
 }
+
+/// The same, or a person whose session waits for its second factor: for what leads to one, and nothing else.
+pub struct Enrolling(pub SignedIn);
 
 /// A backend with a secret key of the environment.
 pub struct SecretKey {
@@ -196,6 +205,24 @@ async fn signed_in(asked: &Asked, env: &Environment) -> Result<engine::callers::
     found.map_err(|error| refused.unwrap_or_else(|| error.into()))
 }
 
+/// The one door of everything that asks for a session; whether a pending one is enough, its two callers say.
+async fn person(asked: &Asked) -> Result<SignedIn, ApiError> {
+    let env = asked.env()?;
+    let found = signed_in(asked, &env).await?;
+    let impersonator = found
+        .session
+        .actor
+        .as_ref()
+        .map(|actor| actor.get("sub").and_then(|sub| sub.as_str()).unwrap_or_default().to_owned());
+    asked.state.impersonator.replace(impersonator);
+    let cx = asked.context(&env, Actor::User { user: found.user.id, session: found.session.id });
+    // Whoever acts in a person's place looks and changes nothing: a write is refused before it is thought of.
+    if cx.impersonator.is_some() && !asked.req.method().is_safe() {
+        return Err(ApiError::refuse(Kind::Forbidden, code::ACTOR_SESSION_FORBIDDEN));
+    }
+    Ok(SignedIn { cx, env, session: found.session, user: found.user, client_id: found.client_id })
+}
+
 /// The one door of the backend API: whoever comes through holds a live key that may do what is asked.
 pub(crate) async fn secret_key(asked: &Asked) -> Result<SecretKey, ApiError> {
     let Bearer::Token(secret) = Bearer::of(&asked.req) else {
@@ -300,19 +327,13 @@ callers! {
         Ok(Self { cx: asked.context(&env, Actor::Client(cookie.client_id)), env, cookie })
     };
     SignedIn = async |asked: &Asked| {
-        let env = asked.env()?;
-        let found = signed_in(asked, &env).await?;
-        let impersonator = found.session.actor.as_ref().map(|actor| {
-            actor.get("sub").and_then(|sub| sub.as_str()).unwrap_or_default().to_owned()
-        });
-        asked.state.impersonator.replace(impersonator);
-        let cx = asked.context(&env, Actor::User { user: found.user.id, session: found.session.id });
-        // Whoever acts in a person's place looks and changes nothing: a write is refused before it is thought of.
-        if cx.impersonator.is_some() && !asked.req.method().is_safe() {
-            return Err(ApiError::refuse(Kind::Forbidden, code::ACTOR_SESSION_FORBIDDEN));
+        let found = person(asked).await?;
+        if found.is_pending() {
+            return Err(ApiError::refuse(Kind::Forbidden, code::SESSION_PENDING));
         }
-        Ok(Self { cx, env, session: found.session, user: found.user, client_id: found.client_id })
+        Ok(found)
     };
+    Enrolling = async |asked: &Asked| person(asked).await.map(Self);
     SecretKey = secret_key;
     Operator = async |asked: &Asked| {
         let SecretKey { cx, env, key } = secret_key(asked).await?;

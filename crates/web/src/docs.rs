@@ -60,7 +60,12 @@ fn schemes(surface: Surface) -> Vec<(&'static str, SecurityScheme)> {
         }
         _ => vec![
             ("client", cookie(crate::cookies::CLIENT, "The device's cookie.")),
-            ("session", bearer("A session token.")),
+            (
+                "session",
+                bearer(
+                    "A session token. Of a session that is pending, what does not lead to a second factor is refused with 403 `session_pending`.",
+                ),
+            ),
             (
                 "session_cookie",
                 cookie(crate::cookies::SESSION, "The session token of the browser, for this API alone."),

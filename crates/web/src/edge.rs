@@ -34,8 +34,9 @@ use std::time::Instant;
 /// Names the request on every answer.
 pub const REQUEST_ID: HeaderName = HeaderName::from_static("x-authn-request-id");
 
-/// Refusals that are the ordinary course of things: a page that asks once more for a factor, and foreign pages.
-const EXPECTED: [Code; 2] = [code::REVERIFICATION_REQUIRED, code::ORIGIN_INVALID];
+/// Refusals that are the ordinary course of things: a page that asks once more for a factor or waits for the second one,
+/// and foreign pages.
+const EXPECTED: [Code; 3] = [code::REVERIFICATION_REQUIRED, code::SESSION_PENDING, code::ORIGIN_INVALID];
 
 /// Refusals of a claim on an idempotency key: the request itself was not looked at.
 const OF_CLAIMS: [Code; 2] = [code::IDEMPOTENCY_KEY_REUSED, code::IDEMPOTENCY_IN_PROGRESS];

@@ -33,7 +33,7 @@ mod state;
 pub use accept::WantsHtml;
 pub use actions::Operations;
 pub use body::{Body, FromForm, Nothing, Posted};
-pub use callers::{Anyone, Device, DeviceToken, MaybeDevice, Operator, SecretKey, SignedIn};
+pub use callers::{Anyone, Device, DeviceToken, Enrolling, MaybeDevice, Operator, SecretKey, SignedIn};
 pub use conditional::{IfMatch, IfNoneMatch};
 pub use cookies::Cookies;
 pub use error::{ApiError, ApiErrors, OrFault};

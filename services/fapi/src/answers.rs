@@ -8,8 +8,8 @@ use domain::session::Session;
 use domain::{ClientId, Context};
 use engine::callers::DeviceCookie;
 use engine::sessions::Begun;
-use engine::{Engine, clients, tokens};
-use web::{ApiError, Cookies, MaybeDevice, OrFault};
+use engine::{Engine, clients, sessions, tokens};
+use web::{ApiError, Cookies, MaybeDevice, OrFault, SignedIn};
 
 /// The answer of a write.
 pub(crate) type Written<T> = Result<Json<Envelope<T>>, ApiError>;
@@ -53,6 +53,15 @@ pub(crate) async fn hand_over(
     let Some(begun) = begun else { return Ok(()) };
     cookies.set_client(&DeviceCookie { client_id: begun.session.client_id, secret: begun.client_secret.clone() });
     hand_session(engine, cx, env, cookies, &begun.session).await
+}
+
+/// Gives the browser the cookie of a session that was pending when it asked, and may be active now.
+pub(crate) async fn hand_pending(engine: &Engine, caller: &SignedIn, cookies: &Cookies) -> Result<(), ApiError> {
+    if !caller.is_pending() {
+        return Ok(());
+    }
+    let session = sessions::find(engine, &caller.cx, caller.session.id).await?;
+    hand_session(engine, &caller.cx, &caller.env, cookies, &session).await
 }
 
 /// Gives the browser the cookie of a session.

@@ -10,7 +10,7 @@ use domain::text::{Metadata, Username, label, locale};
 use engine::{Engine, me, sessions};
 use utoipa::ToSchema;
 use web::ServiceConfig;
-use web::{ApiError, ApiErrors, Body, Cookies, Form, FromForm, OrFault, SignedIn};
+use web::{ApiError, ApiErrors, Body, Cookies, Enrolling, Form, FromForm, OrFault, SignedIn};
 
 pub(crate) fn routes(app: &mut ServiceConfig) {
     app.service(get_me)
@@ -25,7 +25,7 @@ pub(crate) fn routes(app: &mut ServiceConfig) {
 /// Shows the signed-in person.
 #[utoipa::path(responses((status = 200, body = api::User), ApiErrors), security(("session" = []), ("session_cookie" = []), ("client" = [])))]
 #[get("/v1/me")]
-async fn get_me(caller: SignedIn, engine: Data<Engine>) -> Result<Json<api::User>, ApiError> {
+async fn get_me(Enrolling(caller): Enrolling, engine: Data<Engine>) -> Result<Json<api::User>, ApiError> {
     let person = me::whole(&engine, &caller.cx, caller.user).await.or_fault()?;
     Ok(Json(api::User::for_fapi(&person, &caller.env.settings, caller.cx.now)))
 }

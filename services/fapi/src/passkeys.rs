@@ -1,6 +1,6 @@
 //! A signed-in person's passkeys.
 
-use crate::answers::written;
+use crate::answers::{hand_pending, written};
 use actix_web::http::StatusCode;
 use actix_web::web::{Data, Json};
 use actix_web::{delete, get, patch, post};
@@ -11,7 +11,10 @@ use engine::{Engine, passkeys};
 use serde_json::{Map, Value};
 use utoipa::ToSchema;
 use web::ServiceConfig;
-use web::{ApiError, ApiErrors, Body, Bucket, By, Form, FromForm, Id, Limiter, NoContent, OrFault, SignedIn};
+use web::{
+    ApiError, ApiErrors, Body, Bucket, By, Cookies, Enrolling, Form, FromForm, Id, Limiter, NoContent, OrFault,
+    SignedIn,
+};
 
 pub(crate) fn routes(app: &mut ServiceConfig) {
     app.service(list_my_passkeys)
@@ -81,7 +84,10 @@ pub(crate) struct PasskeyAssertionResponse {
 /// Lists the person's passkeys, newest first.
 #[utoipa::path(responses((status = 200, body = api::PasskeyList), ApiErrors), security(("session" = []), ("session_cookie" = []), ("client" = [])))]
 #[get("/v1/me/passkeys")]
-async fn list_my_passkeys(caller: SignedIn, engine: Data<Engine>) -> Result<Json<api::PasskeyList>, ApiError> {
+async fn list_my_passkeys(
+    Enrolling(caller): Enrolling,
+    engine: Data<Engine>,
+) -> Result<Json<api::PasskeyList>, ApiError> {
     let keys = passkeys::of_user(&engine, &caller.cx, caller.user.id).await.or_fault()?;
     Ok(Json(keys.into()))
 }
@@ -106,12 +112,13 @@ impl FromForm for PasskeyBeginRegistrationRequest {
 #[utoipa::path(request_body = PasskeyBeginRegistrationRequest, responses((status = 201, body = api::Challenge), ApiErrors), security(("session" = []), ("session_cookie" = []), ("client" = [])))]
 #[post("/v1/me/passkeys/begin-registration")]
 async fn begin_my_passkey_registration(
-    caller: SignedIn,
+    Enrolling(caller): Enrolling,
     engine: Data<Engine>,
     limiter: Limiter,
     Body(body): Body<PasskeyBeginRegistrationRequest>,
 ) -> Result<(Json<api::Challenge>, StatusCode), ApiError> {
     limiter.take(Bucket::ChallengeCreate, By::Id(&caller.user.id))?;
+    passkeys::may_enrol(&caller.session, &caller.env.settings)?;
     caller.require_fresh(&engine).await?;
     let challenge = passkeys::begin(&engine, &caller.cx, caller.user.id, body.nickname).await?;
     Ok((Json(api::Challenge::new(&challenge, caller.cx.now)), StatusCode::CREATED))
@@ -141,16 +148,19 @@ impl FromForm for PasskeyCompleteRegistrationRequest {
 #[utoipa::path(request_body = PasskeyCompleteRegistrationRequest, responses((status = 201, body = Envelope<api::Passkey>), ApiErrors), security(("session" = []), ("session_cookie" = []), ("client" = [])))]
 #[post("/v1/me/passkeys/complete-registration/{challenge_id}")]
 async fn complete_my_passkey_registration(
-    caller: SignedIn,
+    Enrolling(caller): Enrolling,
     engine: Data<Engine>,
     limiter: Limiter,
+    cookies: Cookies,
     Id(challenge): Id<ChallengeId>,
     Body(body): Body<PasskeyCompleteRegistrationRequest>,
 ) -> Result<(Json<Envelope<api::Passkey>>, StatusCode), ApiError> {
     limiter.take(Bucket::ChallengeAnswer, By::Id(&caller.user.id))?;
+    passkeys::may_enrol(&caller.session, &caller.env.settings)?;
     caller.require_fresh(&engine).await?;
     let attestation = Value::Object(body.attestation);
     let key = passkeys::complete(&engine, &caller.cx, &caller.session, challenge, &attestation, body.nickname).await?;
+    hand_pending(&engine, &caller, &cookies).await?;
     let answer = written(&engine, &caller.cx, &caller.env, caller.client_id, api::Passkey::from(&key)).await?;
     Ok((answer, StatusCode::CREATED))
 }

@@ -1,6 +1,6 @@
 //! A signed-in person's phone numbers.
 
-use crate::answers::{Written, written};
+use crate::answers::{Written, hand_pending, written};
 use crate::challenges::{ChallengeAnswerRequest, ChallengeCreateRequest, count_sending};
 use actix_web::http::StatusCode;
 use actix_web::web::{Data, Json};
@@ -12,7 +12,7 @@ use engine::phone_numbers::{self, PhoneError, Shown};
 use engine::{Engine, standing};
 use utoipa::ToSchema;
 use web::ServiceConfig;
-use web::{ApiError, ApiErrors, Body, Bucket, By, Form, FromForm, Id, Limiter, OrFault, SignedIn};
+use web::{ApiError, ApiErrors, Body, Bucket, By, Cookies, Enrolling, Form, FromForm, Id, Limiter, OrFault, SignedIn};
 
 pub(crate) fn routes(app: &mut ServiceConfig) {
     app.service(list_my_phone_numbers)
@@ -33,7 +33,7 @@ fn body(shown: &Shown) -> api::PhoneNumber {
 #[utoipa::path(responses((status = 200, body = Vec<api::PhoneNumber>), ApiErrors), security(("session" = []), ("session_cookie" = []), ("client" = [])))]
 #[get("/v1/me/phone-numbers")]
 async fn list_my_phone_numbers(
-    caller: SignedIn,
+    Enrolling(caller): Enrolling,
     engine: Data<Engine>,
 ) -> Result<Json<Vec<api::PhoneNumber>>, ApiError> {
     let numbers = phone_numbers::of_user(&engine, &caller.cx, &caller.user).await.or_fault()?;
@@ -60,10 +60,11 @@ impl FromForm for CreateMyPhoneNumber {
 #[utoipa::path(request_body = CreateMyPhoneNumber, responses((status = 201, body = Envelope<api::PhoneNumber>), ApiErrors), security(("session" = []), ("session_cookie" = []), ("client" = [])))]
 #[post("/v1/me/phone-numbers")]
 async fn create_my_phone_number(
-    caller: SignedIn,
+    Enrolling(caller): Enrolling,
     engine: Data<Engine>,
     Body(asked): Body<CreateMyPhoneNumber>,
 ) -> Result<(Json<Envelope<api::PhoneNumber>>, StatusCode), ApiError> {
+    phone_numbers::may_enrol(&caller.session, &caller.env.settings, None)?;
     caller.require_fresh(&engine).await?;
     let number = phone_numbers::read_own(&caller.env.settings, &asked.phone_number)?;
     let how = phone_numbers::Addition { verified: false, primary: false, status: 201 };
@@ -76,7 +77,7 @@ async fn create_my_phone_number(
 #[utoipa::path(responses((status = 200, body = api::PhoneNumber), ApiErrors), security(("session" = []), ("session_cookie" = []), ("client" = [])))]
 #[get("/v1/me/phone-numbers/{phone_number_id}")]
 async fn get_my_phone_number(
-    caller: SignedIn,
+    Enrolling(caller): Enrolling,
     engine: Data<Engine>,
     Id(id): Id<PhoneNumberId>,
 ) -> Result<Json<api::PhoneNumber>, ApiError> {
@@ -108,11 +109,13 @@ impl FromForm for UpdateMyPhoneNumber {
 #[utoipa::path(request_body = UpdateMyPhoneNumber, responses((status = 200, body = Envelope<api::PhoneNumber>), ApiErrors), security(("session" = []), ("session_cookie" = []), ("client" = [])))]
 #[patch("/v1/me/phone-numbers/{phone_number_id}")]
 async fn update_my_phone_number(
-    caller: SignedIn,
+    Enrolling(caller): Enrolling,
     engine: Data<Engine>,
+    cookies: Cookies,
     Id(id): Id<PhoneNumberId>,
     Body(asked): Body<UpdateMyPhoneNumber>,
 ) -> Written<api::PhoneNumber> {
+    phone_numbers::may_enrol(&caller.session, &caller.env.settings, asked.is_primary)?;
     caller.require_fresh(&engine).await?;
     let change = NumberChange {
         verified: None,
@@ -121,6 +124,7 @@ async fn update_my_phone_number(
         default_second_factor: asked.default_second_factor,
     };
     let changed = phone_numbers::change(&engine, &caller.cx, caller.user.id, id, change).await?;
+    hand_pending(&engine, &caller, &cookies).await?;
     written(&engine, &caller.cx, &caller.env, caller.client_id, body(&changed)).await
 }
 
@@ -141,13 +145,14 @@ async fn delete_my_phone_number(
 #[utoipa::path(request_body = ChallengeCreateRequest, responses((status = 200, body = Envelope<api::Challenge>), ApiErrors), security(("session" = []), ("session_cookie" = []), ("client" = [])))]
 #[post("/v1/me/phone-numbers/{phone_number_id}/challenges")]
 async fn create_phone_number_challenge(
-    caller: SignedIn,
+    Enrolling(caller): Enrolling,
     engine: Data<Engine>,
     limiter: Limiter,
     Id(id): Id<PhoneNumberId>,
     Body(asked): Body<ChallengeCreateRequest>,
 ) -> Written<api::Challenge> {
     standing::require_owner(&caller.session)?;
+    phone_numbers::may_enrol(&caller.session, &caller.env.settings, None)?;
     limiter.take(Bucket::ChallengeCreate, By::Id(&id))?;
     let (cx, user) = (&caller.cx, caller.user.id);
     phone_numbers::own(&engine, cx, user, id).await?;
@@ -169,7 +174,7 @@ async fn create_phone_number_challenge(
 #[utoipa::path(responses((status = 200, body = api::Challenge), ApiErrors), security(("session" = []), ("session_cookie" = []), ("client" = [])))]
 #[get("/v1/me/phone-numbers/{phone_number_id}/challenges/{challenge_id}")]
 async fn get_phone_number_challenge(
-    caller: SignedIn,
+    Enrolling(caller): Enrolling,
     engine: Data<Engine>,
     limiter: Limiter,
     Id(id): Id<PhoneNumberId>,
@@ -184,7 +189,7 @@ async fn get_phone_number_challenge(
 #[utoipa::path(request_body = ChallengeAnswerRequest, responses((status = 200, body = Envelope<api::Challenge>), ApiErrors), security(("session" = []), ("session_cookie" = []), ("client" = [])))]
 #[post("/v1/me/phone-numbers/{phone_number_id}/challenges/{challenge_id}/answer")]
 async fn answer_phone_number_challenge(
-    caller: SignedIn,
+    Enrolling(caller): Enrolling,
     engine: Data<Engine>,
     limiter: Limiter,
     Id(id): Id<PhoneNumberId>,
@@ -192,6 +197,7 @@ async fn answer_phone_number_challenge(
     Body(asked): Body<ChallengeAnswerRequest>,
 ) -> Written<api::Challenge> {
     standing::require_owner(&caller.session)?;
+    phone_numbers::may_enrol(&caller.session, &caller.env.settings, None)?;
     limiter.take(Bucket::ChallengeAnswer, By::Id(&id))?;
     let challenge = phone_numbers::answer(&engine, &caller.cx, caller.user.id, id, challenge, asked.code).await?;
     let response = api::Challenge::new(&challenge, caller.cx.now);

@@ -8,7 +8,7 @@ use domain::UserId;
 use engine::{Engine, backup_codes, totp};
 use utoipa::ToSchema;
 use web::ServiceConfig;
-use web::{ApiError, ApiErrors, Body, Bucket, By, Cookies, Form, FromForm, Limiter, OrFault, SignedIn};
+use web::{ApiError, ApiErrors, Body, Bucket, By, Cookies, Enrolling, Form, FromForm, Limiter, OrFault, SignedIn};
 
 pub(crate) fn routes(app: &mut ServiceConfig) {
     app.service(get_my_totp)
@@ -23,14 +23,18 @@ pub(crate) fn routes(app: &mut ServiceConfig) {
 /// Shows the person's authenticator app, or the enrolment that is open; never its secret.
 #[utoipa::path(responses((status = 200, body = api::TotpSecret), ApiErrors), security(("session" = []), ("session_cookie" = []), ("client" = [])))]
 #[get("/v1/me/totp")]
-async fn get_my_totp(caller: SignedIn, engine: Data<Engine>) -> Result<Json<api::TotpSecret>, ApiError> {
+async fn get_my_totp(Enrolling(caller): Enrolling, engine: Data<Engine>) -> Result<Json<api::TotpSecret>, ApiError> {
     Ok(Json(api::TotpSecret::from(&totp::find(&engine, &caller.cx, caller.user.id).await?)))
 }
 
 /// Begins to enrol an authenticator app; shows its secret, this once.
 #[utoipa::path(responses((status = 200, body = Envelope<api::TotpSecret>), ApiErrors), security(("session" = []), ("session_cookie" = []), ("client" = [])))]
 #[post("/v1/me/totp")]
-async fn create_my_totp(caller: SignedIn, engine: Data<Engine>, limiter: Limiter) -> Written<api::TotpSecret> {
+async fn create_my_totp(
+    Enrolling(caller): Enrolling,
+    engine: Data<Engine>,
+    limiter: Limiter,
+) -> Written<api::TotpSecret> {
     caller.require_fresh(&engine).await?;
     limiter.take(Bucket::ChallengeCreate, By::Id(&caller.user.id))?;
     let begun = totp::start(&engine, &caller.cx, caller.user.id).await?;
@@ -63,7 +67,7 @@ impl FromForm for VerifyMyTotp {
 #[utoipa::path(request_body = VerifyMyTotp, responses((status = 200, body = Envelope<api::TotpSecret>), ApiErrors), security(("session" = []), ("session_cookie" = []), ("client" = [])))]
 #[post("/v1/me/totp/verify")]
 async fn verify_my_totp(
-    caller: SignedIn,
+    Enrolling(caller): Enrolling,
     engine: Data<Engine>,
     limiter: Limiter,
     cookies: Cookies,

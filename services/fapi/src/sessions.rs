@@ -99,6 +99,8 @@ async fn set_session_active_organization(
     Id(id): Id<SessionId>,
     Body(body): Body<ActiveOrganizationRequest>,
 ) -> Written<api::Session> {
+    let session = sessions::on_client(&engine, &caller.cx, caller.client.id, id).await?;
+    sessions::may_choose_organization(&session, &caller.env, caller.cx.now)?;
     touch(&engine, &caller, &cookies, id, body.organization_id).await
 }
 
@@ -110,8 +112,9 @@ async fn touch(
     organization: Option<String>,
 ) -> Written<api::Session> {
     let (cx, env, client) = (&caller.cx, &caller.env, caller.client.id);
-    sessions::on_client(engine, cx, client, id).await?;
+    let session = sessions::on_client(engine, cx, client, id).await?;
     if organization.is_some() {
+        sessions::may_choose_organization(&session, env, cx.now)?;
         // Nobody is a member of anything before organizations exist.
         return Err(sessions::SessionError::NotAMember.into());
     }

@@ -1,12 +1,12 @@
-//! What a proof brings a sign-in to: the second factor, a new password, or a session.
+//! What a proof brings a sign-in to: the second factor, a new password, the trust in a new device, or a session.
 
-use super::SignInError;
+use super::{SignInError, trust};
 use crate::guesses::{self, Purpose};
 use crate::invitations;
 use crate::sessions::{self, Begun};
 use domain::client::Client;
 use domain::environment::Environment;
-use domain::session::Factors;
+use domain::session::{Factors, SessionStatus};
 use domain::sign_in::{FirstProof, SignIn, SignInStatus};
 use domain::strategy::Strategy;
 use domain::user::Person;
@@ -89,6 +89,11 @@ pub(super) async fn after_first(
         storage::sign_ins::save(tx, cx.env, sign_in).await?;
         return Ok(None);
     }
+    if !satisfied && trust::is_due(tx, cx, env, client, sign_in, person).await? {
+        sign_in.go_on(SignInStatus::NeedsClientTrust, cx.now);
+        storage::sign_ins::save(tx, cx.env, sign_in).await?;
+        return Ok(None);
+    }
     let second = satisfied.then(|| sign_in.first.as_ref().map(|first| first.strategy)).flatten();
     finish(tx, cx, env, client, sign_in, person, second).await.map(Some)
 }
@@ -104,6 +109,24 @@ pub(super) async fn second(
     strategy: Strategy,
 ) -> Result<Option<Begun>, SignInError> {
     finish(tx, cx, env, client, sign_in, person, Some(strategy)).await.map(Some)
+}
+
+/// Goes on after the device was shown to be the person's own. The mailbox or number that showed it is no second factor.
+pub(super) async fn trusted(
+    tx: &mut Tx<'_>,
+    cx: &Context,
+    env: &Environment,
+    client: &mut Client,
+    sign_in: &mut SignIn,
+    person: &mut Person,
+) -> Result<Option<Begun>, SignInError> {
+    // Enrolled since: what proves more is asked for.
+    if !person.second_factors_after(sign_in.first_number()).is_empty() {
+        sign_in.go_on(SignInStatus::NeedsSecondFactor, cx.now);
+        storage::sign_ins::save(tx, cx.env, sign_in).await?;
+        return Ok(None);
+    }
+    finish(tx, cx, env, client, sign_in, person, None).await.map(Some)
 }
 
 /// Said only after a proof: before it, it would tell who has an account.
@@ -132,7 +155,8 @@ async fn finish(
     if !env.settings.sessions.multi_session {
         let live = storage::sessions::lock_live_of_client(tx, cx.env, client.id).await?;
         let here = |s: &domain::session::Session| {
-            s.user_id == person.user.id && s.status_at(cx.now, &env.settings.sessions).is_live()
+            // One that waits for its second factor gives way: it may be that no factor is required any more.
+            s.user_id == person.user.id && s.status_at(cx.now, &env.settings.sessions) == SessionStatus::Active
         };
         if live.iter().any(here) {
             return Err(SignInError::AlreadySignedIn);

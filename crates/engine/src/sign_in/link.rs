@@ -1,6 +1,6 @@
 //! Sign-in by a mailed link: confirmed anywhere, collected by the client that asked.
 
-use super::{Moved, SignInError, advance, awaits_first_factor, hold, let_go, person_of};
+use super::{Moved, SignInError, advance, awaits_first_factor, hold, let_go, person_of, trust};
 use crate::challenges::Wrong;
 use crate::handshake::{Confirmed, HandshakeError, Outcome, must_be_own};
 use crate::sessions::Begun;
@@ -33,7 +33,8 @@ pub(crate) async fn confirm(
     };
     let challenge = storage::challenges::lock(tx, cx.env, &Parent::SignIn(id), challenge).await?;
     let mut challenge = challenge.filter(|c| c.answerable(cx.now).is_ok()).ok_or(HandshakeError::Dead)?;
-    if awaits_first_factor(&sign_in, cx.now).is_err() {
+    let is_trust = sign_in.status_at(cx.now) == SignInStatus::NeedsClientTrust;
+    if !is_trust && awaits_first_factor(&sign_in, cx.now).is_err() {
         return Err(HandshakeError::Dead);
     }
     if !yes {
@@ -41,6 +42,9 @@ pub(crate) async fn confirm(
         storage::challenges::save(tx, cx.env, &challenge).await?;
         let_go(tx, cx, &mut sign_in, &challenge).await?;
         return Ok(Confirmed::new(&challenge, Outcome::Denied, None));
+    }
+    if is_trust {
+        return trust::confirm(tx, cx, tenant, here, &mut client, &mut sign_in, &mut challenge).await;
     }
     let is_own = here == Some(origin);
     if !is_own && must_be_own(env) {

@@ -177,6 +177,7 @@ async fn set(
             advance::admit(cx, &person)?;
             let (settings, user) = (&tenant.env.settings, person.user.id);
             person.user.password_digest = Some(fresh.clone());
+            person.user.devices_since = Some(cx.now);
             // Counters before sessions, in the order every operation takes them. What was guessed wrong is guessed anew.
             person.user.lock = None;
             for counted in [guesses::identity(Some(user), ""), guesses::known_device(user, client.id)] {

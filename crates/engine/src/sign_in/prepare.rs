@@ -1,7 +1,7 @@
-//! Challenges of a sign-in are issued here: for the first factor to whoever is named, known or not; for the second
-//! to the person who was pinned.
+//! Challenges of a sign-in are issued here: for the first factor to whoever is named, known or not; for the second, and
+//! for the trust in a new device, to the person who was pinned.
 
-use super::{Moved, SignInError, new_password, passkey, person_of, phone};
+use super::{Moved, SignInError, new_password, passkey, person_of, phone, trust};
 use crate::challenges::{self, About, CodeTarget};
 use crate::mail::To;
 use crate::restrictions::{self, Voucher, Wanted};
@@ -77,6 +77,10 @@ pub(super) async fn issue(
             factors::issue(tx, cx, tenant, parent, person, ask).await?
         }
         SignInStatus::NeedsNewPassword => challenges::issue_plain(tx, cx, (parent, Step::First, strategy)).await?,
+        SignInStatus::NeedsClientTrust => {
+            let person = person.ok_or(SignInError::Strategy)?;
+            trust::issue(tx, cx, tenant, sign_in, person, (strategy, wanted)).await?
+        }
         _ if strategy == Strategy::Passkey => passkey::issue(tx, cx, tenant, sign_in, person).await?,
         _ => first(tx, cx, tenant, sign_in, strategy, wanted).await?,
     };

@@ -5,11 +5,11 @@ use crate::Engine;
 use crate::challenges::Wrong;
 use crate::passkeys::ceremony;
 use crate::tenancy::{self, Tenant};
+use domain::Context;
 use domain::challenge::{Challenge, Parent, Step};
-use domain::session::{Proof, Session};
+use domain::session::{Proof, Session, SessionStatus};
 use domain::strategy::Strategy;
 use domain::user::Person;
-use domain::{Context, SessionId};
 use protocols::webauthn::UserVerification;
 use serde_json::Value;
 use storage::Tx;
@@ -19,7 +19,7 @@ pub(super) async fn issue(
     tx: &mut Tx<'_>,
     cx: &Context,
     tenant: &Tenant,
-    session: SessionId,
+    session: &Session,
     person: &Person,
 ) -> Result<Challenge, StepUpError> {
     if person.passkeys.is_empty() {
@@ -27,15 +27,16 @@ pub(super) async fn issue(
     }
     // It stands for a second factor only if it is one: then the person has to be verified.
     let verification =
-        if counts_twice(tenant, person) { UserVerification::Required } else { UserVerification::Preferred };
-    let about = (Parent::Session(session), Step::First);
+        if counts_twice(tenant, session, person) { UserVerification::Required } else { UserVerification::Preferred };
+    let about = (Parent::Session(session.id), Step::First);
     let issued = ceremony::issue(tx, cx, tenant, about, person.passkeys.clone(), verification).await?;
     issued.ok_or(StepUpError::Strategy)
 }
 
-/// Whether a verified passkey is as good as the second factor that this person has.
-fn counts_twice(tenant: &Tenant, person: &Person) -> bool {
-    tenant.env.settings.multi_factor.passkey_counts_as_mfa && person.factor_summary().two_factor()
+/// Whether a verified passkey is as good as the second factor that this person has, or that the session waits for.
+fn counts_twice(tenant: &Tenant, session: &Session, person: &Person) -> bool {
+    let asks_for_two = person.factor_summary().two_factor() || session.status == SessionStatus::Pending;
+    tenant.env.settings.multi_factor.passkey_counts_as_mfa && asks_for_two
 }
 
 /// Takes an assertion. One transaction decides who consumed the challenge.
@@ -48,7 +49,7 @@ pub(super) async fn answer(
 ) -> Result<(Session, Challenge), StepUpError> {
     let tenant = tenancy::tenant(engine, cx.env).await?;
     let (id, user, challenge_id) = (session.id, session.user_id, challenge.id);
-    let parent = Parent::Session(id);
+    let (parent, waiting) = (Parent::Session(id), session.clone());
     let checked = ceremony::check(engine, cx, &tenant, &challenge, assertion).await?;
     engine
         .write(cx, async move |tx, cx| {
@@ -71,7 +72,7 @@ pub(super) async fn answer(
             challenge.count_attempt(cx.now);
             challenge.verify(cx.now);
             storage::challenges::save(tx, cx.env, &challenge).await?;
-            if verified && counts_twice(&tenant, &person) {
+            if verified && counts_twice(&tenant, &waiting, &person) {
                 stamp(tx, cx, &tenant.env, id, Proof::Second(Strategy::Passkey)).await?;
             }
             let session = stamp(tx, cx, &tenant.env, id, Proof::First { number: None }).await?;

@@ -53,7 +53,7 @@ pub(super) async fn answer(
     let tenant = tenancy::tenant(engine, cx.env).await?;
     // As with the password: strangers at the sign-in page cannot fill the counter of a signed-in person.
     let (id, user) = (session.id, session.user_id);
-    let identity = format!("{}:self", guesses::identity(Some(user), ""));
+    let identity = guesses::signed_in(session);
     engine
         .write(cx, async move |tx, cx| {
             let parent = Parent::Session(id);

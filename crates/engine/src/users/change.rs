@@ -68,6 +68,7 @@ pub async fn update(engine: &Engine, cx: &Context, id: UserId, change: UserChang
             apply(&mut person, &change)?;
             if let Some(digest) = &digest {
                 person.user.password_digest = Some(digest.clone());
+                person.user.devices_since = Some(cx.now);
                 people::end_open_proofs(tx, cx, id, None).await?;
                 if let Some(address) = person.primary_email().filter(|a| a.verified) {
                     mail::enqueue(tx, cx, &tenant, Letter::PasswordChanged, To::Address(address)).await?;

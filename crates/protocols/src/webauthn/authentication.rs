@@ -46,6 +46,12 @@ pub fn peek(assertion: &Value) -> Result<Peeked, Refused> {
     Ok(Peeked { credential_id: answer.credential_id().to_vec(), user_handle: answer.user_handle().map(<[u8]>::to_vec) })
 }
 
+/// Whether a stored passkey verified its person when it was made, and so does at every use.
+pub fn verifies(credential: &str) -> Result<bool, Refused> {
+    let credential: Credential = serde_json::from_str(credential).map_err(|_| Refused::Damaged)?;
+    Ok(credential.user_verified)
+}
+
 impl RelyingParty {
     /// Asks for the use of one of `allow`, or of any passkey when it is empty: then the answer has to name its user.
     pub fn begin_authentication(&self, allow: &[Known<'_>], verification: UserVerification) -> Begun {
