@@ -1,7 +1,7 @@
 //! Whoever has the password of somebody without a second factor, where everybody must have one.
 
 use crate::fapi::pending::{begun_number, require_factors};
-use crate::fapi::steps::{answer, challenge, with_phones};
+use crate::fapi::steps::{answer, challenge, given_number, with_phones};
 use serde_json::json;
 use testkit::{AuthenticatorApp, Caller, SignedInUser, TestApp, both};
 
@@ -93,6 +93,57 @@ both! {
         is_pending(&app, &thief).await;
         thief.patch("/v1/me", json!({ "username": "thief" })).await.is_refused(403, "session_pending");
         owner.get("/v1/me").await.is(200, json!({ "phone_numbers": [{ "verified": false }] }));
+    }
+
+    async fn a_number_of_the_owner_is_no_proof_for_whoever_has_the_password(app: TestApp) {
+        with_phones(&app).await;
+        require_factors(&app).await;
+        let owner = app.user("alice").created().await;
+        let number = given_number(&app, &owner.id, "+16502530000").await;
+        let thief = app.user("alice").signed_in().await;
+
+        // Reserving it asks nothing of the telephone, and so lets nobody in.
+        let path = format!("/v1/me/phone-numbers/{number}");
+        thief.patch(&path, json!({ "reserved_for_second_factor": true })).await.has_status(200);
+
+        is_pending(&app, &thief).await;
+        thief.post_empty("/v1/me/totp").await.is_refused(403, "reverification_required");
+        thief.patch("/v1/me", json!({ "username": "thief" })).await.is_refused(403, "session_pending");
+        let open = challenge(&thief, &format!("/v1/client/sessions/{}", thief.session), "phone_code").await;
+        answer(&thief, &open, "000000").await.is_refused(422, "form_code_incorrect");
+        is_pending(&app, &thief).await;
+        answer(&thief, &open, &app.last_sms_code("+16502530000").await).await.has_status(200);
+        app.bapi().get(format!("/v1/sessions/{}", thief.session)).await.is(200, json!({ "status": "active" }));
+    }
+
+    async fn a_pending_session_leaves_no_passkey_that_did_not_verify_its_person(app: TestApp) {
+        let mut device = app.authenticator().await;
+        require_factors(&app).await;
+        app.settings(|s| s.multi_factor.passkey_counts_as_mfa = true).await;
+        let thief = app.user("alice").signed_in().await;
+        device.verifies = false;
+
+        let begun = thief.begins_registration().await;
+        let made = device.create(&begun.options);
+        thief.completes_registration(&begun, made).await.is_refused(422, "passkey_attestation_invalid");
+
+        is_pending(&app, &thief).await;
+        thief.get("/v1/me").await.is(200, json!({ "passkeys": [] }));
+    }
+
+    async fn a_passkey_that_did_not_verify_its_person_when_it_was_enrolled_is_one_factor(app: TestApp) {
+        let mut device = app.authenticator().await;
+        let alice = app.user("alice").signed_in().await;
+        device.verifies = false;
+        alice.enrols(&mut device).await;
+        AuthenticatorApp::enrolled(&app, &alice).await;
+        app.settings(|s| s.multi_factor.passkey_counts_as_mfa = true).await;
+        device.verifies = true;
+
+        let browser = app.anyone();
+        let open = browser.asks_for_passkey().await;
+        let assertion = device.get(&open.options);
+        browser.asserts(&open, assertion).await.is(200, json!({ "response": { "status": "needs_second_factor" } }));
     }
 
     async fn pending_sessions_are_no_devices_of_their_person(app: TestApp) {

@@ -98,9 +98,9 @@ pub async fn remove(engine: &Engine, cx: &Context, user: UserId) -> Result<Batch
             standing::still_fresh(tx, cx, &tenant.env.settings, &person).await??;
             if person.second.backup_codes > 0 {
                 storage::backup_codes::delete_unspent(tx, cx.env, user).await?;
-                let had_one = factors::has_second(&tenant.env.settings, &person)?;
+                let held = factors::held(&tenant.env.settings, &person)?;
                 person.second.backup_codes = 0;
-                factors::keeps_one(cx, &tenant.env.settings, had_one, &person)??;
+                factors::keeps_one(cx, &tenant.env.settings, held, &person)??;
                 people::save_second_factors(tx, cx, &tenant, &mut person).await?;
             }
             Ok::<_, BackupCodeError>(())

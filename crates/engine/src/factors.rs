@@ -65,6 +65,21 @@ pub(crate) fn has_second(settings: &Settings, person: &Person) -> Result<bool, S
     Ok(false)
 }
 
+/// What a person has of second factors.
+#[derive(Debug, Clone, Copy, PartialEq, Eq)]
+pub(crate) struct Held {
+    any: bool,
+    /// One that is not used up, as backup codes are.
+    lasting: bool,
+}
+
+/// What a person has of second factors at this moment.
+pub(crate) fn held(settings: &Settings, person: &Person) -> Result<Held, StorageError> {
+    let mut without_codes = person.clone();
+    without_codes.second.backup_codes = 0;
+    Ok(Held { any: has_second(settings, person)?, lasting: has_second(settings, &without_codes)? })
+}
+
 /// The last second factor of somebody who must have one stays: a person takes it off by enrolling another first.
 #[derive(Debug, Clone, Copy, PartialEq, Eq, thiserror::Error)]
 #[error("the last second factor cannot be removed")]
@@ -76,19 +91,21 @@ impl LastFactor {
     }
 }
 
-/// Refuses a person's own change that took the last second factor away where one is required. A backend's change is
-/// its own affair.
+/// Refuses a person's own change that took the last second factor away where one is required, or the last one that is
+/// not used up. A backend's change is its own affair.
 pub(crate) fn keeps_one(
     cx: &Context,
     settings: &Settings,
-    had_one: bool,
+    before: Held,
     after: &Person,
 ) -> Result<Result<(), LastFactor>, StorageError> {
     let is_own = matches!(cx.actor, Actor::User { .. });
-    if is_own && settings.multi_factor.required && had_one && !has_second(settings, after)? {
-        return Ok(Err(LastFactor));
+    if !is_own || !settings.multi_factor.required {
+        return Ok(Ok(()));
     }
-    Ok(Ok(()))
+    let after = held(settings, after)?;
+    let lost = (before.any && !after.any) || (before.lasting && !after.lasting);
+    Ok(if lost { Err(LastFactor) } else { Ok(()) })
 }
 
 /// Which second factor is asked for.

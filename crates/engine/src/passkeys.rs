@@ -265,8 +265,11 @@ async fn enrol(
             let settings = &tenant.env.settings;
             let proof = Proof::First { number: session.factors.first_number };
             sessions::prove(tx, cx, settings, &mut session, proof).await?;
-            let waits = session.status == SessionStatus::Pending;
-            if waits && new.user_verified && settings.multi_factor.passkey_counts_as_mfa {
+            if session.status == SessionStatus::Pending {
+                if !new.user_verified || !settings.multi_factor.passkey_counts_as_mfa {
+                    // Whoever has stolen a password must not leave a way of their own to sign in.
+                    return Err(PasskeyError::Answer(codes::PASSKEY_ATTESTATION_INVALID));
+                }
                 sessions::prove(tx, cx, settings, &mut session, Proof::Second(Strategy::Passkey)).await?;
             }
             Ok(key)
@@ -378,12 +381,12 @@ pub async fn remove(
             let mut person = storage::users::lock(tx, cx.env, user).await?.ok_or(PasskeyError::NotFound)?;
             standing::still_fresh(tx, cx, &tenant.env.settings, &person).await??;
             let place = person.passkeys.iter().position(|key| key.id == id).ok_or(PasskeyError::NotFound)?;
-            let had_one = factors::has_second(&tenant.env.settings, &person)?;
+            let held = factors::held(&tenant.env.settings, &person)?;
             let mut key = person.passkeys.remove(place);
             if by == Remover::Owner && person.sign_in_methods(&tenant.env.settings) == 0 {
                 return Err(PasskeyError::Last);
             }
-            factors::keeps_one(cx, &tenant.env.settings, had_one, &person)??;
+            factors::keeps_one(cx, &tenant.env.settings, held, &person)??;
             key.removed_at = Some(cx.now);
             key.updated_at = cx.now;
             storage::passkeys::save(tx, cx.env, &key).await?;

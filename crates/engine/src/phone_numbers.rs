@@ -291,9 +291,9 @@ pub async fn change(
             let mut person = storage::users::lock(tx, cx.env, user).await?.ok_or(PhoneError::NotFound)?;
             standing::still_fresh(tx, cx, &tenant.env.settings, &person).await??;
             let had_none = person.second_factors_after(None).is_empty();
-            let had_one = factors::has_second(&tenant.env.settings, &person)?;
+            let held = factors::held(&tenant.env.settings, &person)?;
             apply(tx, cx, &tenant, &mut person, id, change).await?;
-            factors::keeps_one(cx, &tenant.env.settings, had_one, &person)??;
+            factors::keeps_one(cx, &tenant.env.settings, held, &person)??;
             let shown = shown_of(&person, id)?;
             if shown.number.reserved_for_second_factor
                 // The first one only: else one fresh moment would be renewed for ever by taking it back and setting it.
@@ -308,8 +308,9 @@ pub async fn change(
         .await
 }
 
-/// Enrolling counts as proving: whoever enrols has proven everything that was there before just now. A pending session is
-/// active by it, but not by the number that it began with: that would be one factor shown twice.
+/// Enrolling counts as proving: whoever enrols has proven everything that was there before just now. Not so in a pending
+/// session, in which the password was shown and perhaps nothing else: a number that was proven long ago is then to be
+/// proven by a step-up, and the number that the session began with would be one factor shown twice.
 async fn enrolled(
     tx: &mut Tx<'_>,
     cx: &Context,
@@ -318,8 +319,9 @@ async fn enrolled(
     number: PhoneNumberId,
 ) -> Result<(), PhoneError> {
     let Some(mut session) = storage::sessions::lock(tx, cx.env, session).await? else { return Ok(()) };
-    if session.status == SessionStatus::Pending && session.factors.first_number == Some(number) {
-        return Err(PhoneError::BeganWithIt);
+    if session.status == SessionStatus::Pending {
+        let is_first = session.factors.first_number == Some(number);
+        return if is_first { Err(PhoneError::BeganWithIt) } else { Ok(()) };
     }
     Ok(sessions::prove(tx, cx, settings, &mut session, Proof::Second(Strategy::PhoneCode)).await?)
 }

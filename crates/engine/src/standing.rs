@@ -61,8 +61,8 @@ pub fn require_owner(session: &Session) -> Result<(), Unfit> {
 /// Refuses a sensitive change unless the person themselves proved a factor within the last ten minutes: the second
 /// one where they have any, else the first. The time is this moment's: the body may have taken its own.
 ///
-/// In a session that waits for its second factor the first one may be older: it bears nothing but the enrolment of one,
-/// and not even that of somebody who has one by now.
+/// A session that waits for its second factor bears nothing but the enrolment of one, and not even that of somebody who
+/// has one by now.
 pub async fn require_fresh(
     engine: &Engine,
     cx: &Context,
@@ -75,7 +75,11 @@ pub async fn require_fresh(
     if session.status == SessionStatus::Pending {
         let env = tenancy::environment(engine, cx.env).await?;
         let person = storage::users::whole(&mut *engine.read().await?, cx.env, user.clone()).await?;
-        return may_enrol(&env.settings, session, &person);
+        let may = may_enrol(&env.settings, session, &person)?;
+        return Ok(may.and_then(|()| match session.is_fresh(false, engine.now()) {
+            true => Ok(()),
+            false => Err(Unfit::Reverify { strategies: ways(session, &person) }),
+        }));
     }
     if session.is_fresh(user.factors.two_factor(), engine.now()) {
         return Ok(Ok(()));
@@ -145,11 +149,13 @@ pub(crate) async fn still_fresh(
     person: &Person,
 ) -> Result<Result<(), Unfit>, StorageError> {
     Ok(match session(tx, cx, settings, person).await? {
-        Ok(Some(session)) if session.status == SessionStatus::Pending => Ok(()),
-        Ok(Some(session)) if !session.is_fresh(person.factor_summary().two_factor(), cx.now) => {
-            Err(Unfit::Reverify { strategies: ways(&session, person) })
+        // Whoever has one by now was refused before.
+        Ok(Some(session)) => {
+            let two = session.status != SessionStatus::Pending && person.factor_summary().two_factor();
+            let is_fresh = session.is_fresh(two, cx.now);
+            if is_fresh { Ok(()) } else { Err(Unfit::Reverify { strategies: ways(&session, person) }) }
         }
-        Ok(_) => Ok(()),
+        Ok(None) => Ok(()),
         Err(unfit) => Err(unfit),
     })
 }

@@ -196,13 +196,13 @@ pub async fn remove(engine: &Engine, cx: &Context, user: UserId) -> Result<TotpS
             let mut person = storage::users::lock(tx, cx.env, user).await?.ok_or(TotpError::NotFound)?;
             standing::still_fresh(tx, cx, &tenant.env.settings, &person).await??;
             let secret = enrolled(tx, cx, user).await?.ok_or(TotpError::NotFound)?;
-            let had_one = factors::has_second(&tenant.env.settings, &person)?;
+            let held = factors::held(&tenant.env.settings, &person)?;
             let before = person.clone();
             person.second.totp = false;
             if person.is_locked_out_since(&before, &tenant.env.settings) {
                 return Err(TotpError::LastMethod);
             }
-            factors::keeps_one(cx, &tenant.env.settings, had_one, &person)??;
+            factors::keeps_one(cx, &tenant.env.settings, held, &person)??;
             storage::totp::delete(tx, cx.env, user).await?;
             people::save_second_factors(tx, cx, &tenant, &mut person).await?;
             Ok(secret)

@@ -282,8 +282,10 @@ pub async fn fan_out(tx: &mut Tx<'_>, env: EnvironmentId, now: Timestamp) -> Res
 /// A long backlog is left to the worker: then the position is that of the last event all the same.
 pub async fn catch_up(tx: &mut Tx<'_>, env: EnvironmentId, key: &MacKey, now: Timestamp) -> Result<i64> {
     const BATCHES: usize = 4;
-    // Committed events that have no position yet belong to what happened so far, whoever is about to give them one.
-    crate::events::sequence_after_others(tx, (env, key), 2000).await?;
+    const AT_ONCE: usize = 2000;
+    // Committed events that have no position yet belong to what happened so far, whoever is about to give them one: all
+    // of them, or a rush of writes a moment ago would look as if it came after the change.
+    while crate::events::sequence_after_others(tx, (env, key), AT_ONCE).await? == AT_ONCE {}
     let mut position = lock_cursor(tx, env, true).await?.unwrap_or(0);
     for _ in 0..BATCHES {
         let (reached, seen) = fan_out_from(tx, env, position, now).await?;

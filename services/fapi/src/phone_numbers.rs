@@ -147,6 +147,7 @@ async fn delete_my_phone_number(
 async fn create_phone_number_challenge(
     Enrolling(caller): Enrolling,
     engine: Data<Engine>,
+    cookies: Cookies,
     limiter: Limiter,
     Id(id): Id<PhoneNumberId>,
     Body(asked): Body<ChallengeCreateRequest>,
@@ -165,6 +166,7 @@ async fn create_phone_number_challenge(
     let mut challenge = phone_numbers::prepare(&engine, cx, user, id, &wanted.strategy).await?;
     if let Some(answer) = answer {
         challenge = phone_numbers::answer(&engine, cx, user, id, challenge.id, answer.code).await?;
+        hand_pending(&engine, &caller, &cookies).await?;
     }
     let response = api::Challenge::new(&challenge, cx.now);
     written(&engine, cx, &caller.env, caller.client_id, response).await
@@ -185,12 +187,13 @@ async fn get_phone_number_challenge(
     Ok(Json(api::Challenge::new(&found, caller.cx.now)))
 }
 
-/// Answers a challenge; the right code proves the number.
+/// Answers a challenge; the right code proves the number, and in a pending session makes it the second factor.
 #[utoipa::path(request_body = ChallengeAnswerRequest, responses((status = 200, body = Envelope<api::Challenge>), ApiErrors), security(("session" = []), ("session_cookie" = []), ("client" = [])))]
 #[post("/v1/me/phone-numbers/{phone_number_id}/challenges/{challenge_id}/answer")]
 async fn answer_phone_number_challenge(
     Enrolling(caller): Enrolling,
     engine: Data<Engine>,
+    cookies: Cookies,
     limiter: Limiter,
     Id(id): Id<PhoneNumberId>,
     Id(challenge): Id<ChallengeId>,
@@ -200,6 +203,7 @@ async fn answer_phone_number_challenge(
     phone_numbers::may_enrol(&caller.session, &caller.env.settings, None)?;
     limiter.take(Bucket::ChallengeAnswer, By::Id(&id))?;
     let challenge = phone_numbers::answer(&engine, &caller.cx, caller.user.id, id, challenge, asked.code).await?;
+    hand_pending(&engine, &caller, &cookies).await?;
     let response = api::Challenge::new(&challenge, caller.cx.now);
     written(&engine, &caller.cx, &caller.env, caller.client_id, response).await
 }

@@ -3,11 +3,13 @@
 use super::{PhoneError, apply, lock_claimants, own};
 use crate::challenges::{self, NumberTarget};
 use crate::guesses::{self, Purpose};
+use crate::sessions::{self, Proof};
 use crate::{Engine, people, standing, tenancy};
 use domain::challenge::{Challenge, Parent, Step};
+use domain::session::SessionStatus;
 use domain::strategy::Strategy;
 use domain::user::NumberChange;
-use domain::{ChallengeId, Context, PhoneNumberId, UserId};
+use domain::{Actor, ChallengeId, Context, PhoneNumberId, UserId};
 
 /// Finds a challenge of a number.
 pub async fn challenge(
@@ -90,8 +92,20 @@ pub async fn answer(
                 // A failed answer is kept: the transaction commits.
                 return Ok(Err(wrong.into()));
             }
-            let proven = NumberChange { verified: Some(true), ..NumberChange::default() };
+            // In a pending session the code is that of a second factor, and the number is none but one: whoever has stolen a
+            // password must not leave a way of their own to sign in.
+            let waiting = match cx.actor {
+                Actor::User { session, .. } => storage::sessions::lock(tx, cx.env, session).await?,
+                _ => None,
+            }
+            .filter(|session| session.status == SessionStatus::Pending);
+            let reserved_for_second_factor = waiting.as_ref().map(|_| true);
+            let proven = NumberChange { verified: Some(true), reserved_for_second_factor, ..NumberChange::default() };
             apply(tx, cx, &tenant, &mut person, id, proven).await?;
+            if let Some(mut session) = waiting {
+                let proof = Proof::Second(Strategy::PhoneCode);
+                sessions::prove(tx, cx, &env.settings, &mut session, proof).await?;
+            }
             Ok::<_, PhoneError>(Ok(challenge))
         })
         .await?

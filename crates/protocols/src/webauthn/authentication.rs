@@ -111,7 +111,8 @@ impl RelyingParty {
         credential.backup_state = result.backup_state();
         Ok(Asserted {
             sign_count: result.counter(),
-            user_verified: result.user_verified(),
+            // Both times, or whoever enrolled it without being verified could say otherwise later.
+            user_verified: result.user_verified() && credential.user_verified,
             backup_state: result.backup_state(),
             credential: serde_json::to_string(&credential).expect("a credential is texts and numbers"),
         })
