@@ -279,6 +279,21 @@ both! {
         }
     }
 
+    async fn a_log_without_an_entry_is_sealed_as_well(app: TestApp) {
+        let env = app.second_environment().await.id;
+        app.run_jobs().await;
+        let cx = Context::operator(env, app.now());
+        for table in ["event_payloads", "events", "event_positions"] {
+            app.tamper(&format!("DELETE FROM {table} WHERE environment_id = '{env}'")).await;
+        }
+        let found = verify(&app.engine, &cx, None).await.expect("the log can be read");
+        assert!(matches!(found, Proof::Unsealed { last: 0, .. }), "{found:?}");
+
+        let sealed = seal(&app.engine, &cx).await.expect("it can be sealed");
+
+        assert!(matches!(sealed, Proof::Sound { entries: 0, last: 0, .. }), "{sealed:?}");
+    }
+
     async fn entries_that_changed_places_are_found(app: TestApp) {
         let last = history(&app).await;
         let (env, one, other) = (app.env.id, last - 2, last - 1);

@@ -145,7 +145,7 @@ async fn look(tx: &mut Tx<'_>, cx: &Context, seen: &Seen) -> Result<(), StorageE
         Seen::One(kind, id) => (kind, id, json!({ "object": "operator_read", "kind": kind, "id": id })),
         Seen::All(kind, of) => (kind, of, json!({ "object": "operator_read", "kind": kind, "id": null, "of": of })),
     };
-    events::push(tx, cx, Event::new(EventType::OperatorRead, *kind, subject, data)).await
+    events::push(tx, cx, Event::new(EventType::OperatorRead, kind, subject, data)).await
 }
 
 /// Logs a change where it was asked for, and in the environment that was changed.

@@ -154,30 +154,26 @@ async fn lock_end(conn: &mut Conn, env: EnvironmentId) -> Result<Option<End>> {
     if taken.get_result::<i64>(conn).await.optional()?.is_some() {
         return Ok(None);
     }
+    insert_end(conn, environment, None).await?;
+    Ok(query().get_result(conn).await.optional()?)
+}
+
+/// Begins the log of an environment that is being made: it is sealed from the start.
+pub async fn begin(tx: &mut Tx<'_>, env: EnvironmentId, key: &MacKey) -> Result<()> {
+    insert_end(tx, &env.to_string(), Some(head_tag(key, env, 0, GENESIS))).await
+}
+
+/// Notes where a log ends that has no entry; nothing if that is noted already.
+async fn insert_end(conn: &mut Conn, environment: &str, tag: Option<String>) -> Result<()> {
     diesel::insert_into(event_positions::table)
         .values((
             event_positions::environment_id.eq(&environment),
             event_positions::last_position.eq(0_i64),
             event_positions::last_audit_sequence.eq(0_i64),
             event_positions::last_hash.eq(GENESIS),
+            event_positions::head_tag.eq(tag),
         ))
         .on_conflict_do_nothing()
-        .execute(conn)
-        .await?;
-    Ok(query().get_result(conn).await.optional()?)
-}
-
-/// Begins the log of an environment that is being made: it is sealed from the start.
-pub async fn begin(tx: &mut Tx<'_>, env: EnvironmentId, key: &MacKey) -> Result<()> {
-    let conn: &mut Conn = tx;
-    diesel::insert_into(event_positions::table)
-        .values((
-            event_positions::environment_id.eq(env.to_string()),
-            event_positions::last_position.eq(0_i64),
-            event_positions::last_audit_sequence.eq(0_i64),
-            event_positions::last_hash.eq(GENESIS),
-            event_positions::head_tag.eq(head_tag(key, env, 0, GENESIS)),
-        ))
         .execute(conn)
         .await?;
     Ok(())
@@ -186,6 +182,7 @@ pub async fn begin(tx: &mut Tx<'_>, env: EnvironmentId, key: &MacKey) -> Result<
 /// Seals the end of a log that never was, as it is; false when it was, or is another by now.
 pub async fn seal(tx: &mut Tx<'_>, env: EnvironmentId, key: &MacKey, sequence: i64, hash: &str) -> Result<bool> {
     let conn: &mut Conn = tx;
+    insert_end(conn, &env.to_string(), None).await?;
     let hit = diesel::update(event_positions::table.find(env.to_string()))
         .filter(event_positions::head_tag.is_null())
         .filter(event_positions::last_audit_sequence.eq(sequence).and(event_positions::last_hash.eq(hash)))
