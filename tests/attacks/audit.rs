@@ -347,6 +347,22 @@ both! {
         assert_eq!(broken_at(&app).await, Some(1));
     }
 
+    async fn what_somebody_has_made_older_is_not_deleted(app: TestApp) {
+        let last = history(&app).await;
+        let env = app.env.id;
+        let aged = app.tamper(&format!("UPDATE events SET created_at = 0 WHERE environment_id = '{env}'")).await;
+
+        app.tick().await;
+
+        assert_eq!(told(&app, "").await.len(), aged);
+        assert_eq!(broken_at(&app).await, Some(1), "its traces are there");
+        // Not when the hashes were made to fit, either, up to the end.
+        app.tamper(&format!("UPDATE events SET created_at = {} WHERE environment_id = '{env}'", app.now().millis())).await;
+        app.tamper(&format!("DELETE FROM events WHERE environment_id = '{env}' AND audit_sequence > 1")).await;
+        app.tick().await;
+        assert!(matches!(proof(&app).await, Proof::Broken { sequence, .. } if sequence <= last));
+    }
+
     async fn whoever_acts_in_a_persons_place_stands_in_the_log_with_that_person(app: TestApp) {
         let alice = app.user("alice").created().await;
         let body = json!({ "user_id": alice.id, "actor": { "sub": "operator_7" } });

@@ -382,8 +382,26 @@ both! {
         assert!(!refused.text().contains(&heir));
         let cx = Context { actor: domain::Actor::ApiKey(opened.key.id), ..Context::operator(app.env.id, app.now()) };
         let route = "POST /v1/api-keys".to_owned();
-        let late = engine::idempotency::claim(&app.engine, &cx, opened.shown, route, "k".to_owned(), [0; 32]).await;
+        let shown = (opened.shown, true);
+        let late = engine::idempotency::claim(&app.engine, &cx, shown, route, "k".to_owned(), [0; 32]).await;
         assert!(matches!(late, Err(engine::idempotency::ClaimError::AskerGone)), "{late:?}");
+    }
+
+    async fn a_secret_that_is_replaced_while_it_waits_hears_no_answer_about_keys(app: TestApp) {
+        let made = app.bapi().post("/v1/api-keys", json!({ "name": "Caller" })).await;
+        let (id, secret) = (made.str("/id"), made.str("/secret"));
+        let opened = engine::api_keys::authenticate(&app.engine, &secret, app.now()).await.expect("it opens");
+        let rotate = json!({ "overlap_seconds": 600 });
+        app.bapi().post(format!("/v1/api-keys/{id}/rotate"), rotate).await.has_status(200);
+
+        let cx = Context { actor: domain::Actor::ApiKey(opened.key.id), ..Context::operator(app.env.id, app.now()) };
+        let claim = async |manages_keys, key: &str| {
+            let (route, shown) = ("POST /v1/anything".to_owned(), (opened.shown, manages_keys));
+            engine::idempotency::claim(&app.engine, &cx, shown, route, key.to_owned(), [0; 32]).await
+        };
+        let late = claim(true, "k").await;
+        assert!(matches!(late, Err(engine::idempotency::ClaimError::SecretRetiring)), "{late:?}");
+        assert!(claim(false, "l").await.is_ok(), "everything else goes on");
     }
 
     async fn a_key_that_ends_makes_none_that_lasts(app: TestApp) {

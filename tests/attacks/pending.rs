@@ -3,9 +3,14 @@
 use crate::fapi::pending::{begun_number, require_factors};
 use crate::fapi::steps::{answer, challenge, given_number, with_phones};
 use serde_json::json;
-use testkit::{AuthenticatorApp, Caller, SignedInUser, TestApp, both};
+use testkit::{AuthenticatorApp, Caller, Lie, SignedInUser, TestApp, both};
 
 const NEW: &str = "a quiet harbour at dawn";
+
+/// Nobody was verified.
+fn unverified() -> Lie {
+    Lie { unverified: true, ..Lie::default() }
+}
 
 async fn is_pending(app: &TestApp, who: &SignedInUser) {
     app.bapi().get(format!("/v1/sessions/{}", who.session)).await.is(200, json!({ "status": "pending" }));
@@ -121,11 +126,10 @@ both! {
         require_factors(&app).await;
         app.settings(|s| s.multi_factor.passkey_counts_as_mfa = true).await;
         let thief = app.user("alice").signed_in().await;
-        device.verifies = false;
 
-        let begun = thief.begins_registration().await;
-        let made = device.create(&begun.options);
-        thief.completes_registration(&begun, made).await.is_refused(422, "passkey_attestation_invalid");
+        let begun = thief.begins_passkey().await;
+        let made = device.create_with(&begun.options, unverified());
+        thief.post(&begun.path, json!({ "attestation": made })).await.is_refused(422, "passkey_attestation_invalid");
 
         is_pending(&app, &thief).await;
         thief.get("/v1/me").await.is(200, json!({ "passkeys": [] }));
@@ -134,16 +138,17 @@ both! {
     async fn a_passkey_that_did_not_verify_its_person_when_it_was_enrolled_is_one_factor(app: TestApp) {
         let mut device = app.authenticator().await;
         let alice = app.user("alice").signed_in().await;
-        device.verifies = false;
-        alice.enrols(&mut device).await;
+        let begun = alice.begins_passkey().await;
+        let made = device.create_with(&begun.options, unverified());
+        alice.post(&begun.path, json!({ "attestation": made })).await.has_status(201);
         AuthenticatorApp::enrolled(&app, &alice).await;
         app.settings(|s| s.multi_factor.passkey_counts_as_mfa = true).await;
-        device.verifies = true;
 
+        // It says now that it verifies: of the one who enrolled it, whoever that was.
         let browser = app.anyone();
-        let open = browser.asks_for_passkey().await;
-        let assertion = device.get(&open.options);
-        browser.asserts(&open, assertion).await.is(200, json!({ "response": { "status": "needs_second_factor" } }));
+        browser.signs_in_with(&mut device, Lie::default()).await.has_status(200);
+
+        browser.get("/v1/client").await.is(200, json!({ "sessions": [], "sign_in": { "status": "needs_second_factor" } }));
     }
 
     async fn pending_sessions_are_no_devices_of_their_person(app: TestApp) {

@@ -1,8 +1,7 @@
 //! Sessions that wait for a second factor, where everybody must have one.
 
 use super::steps::{
-    add_number, answer, challenge, given_number, jwks, open_sign_in, open_sign_up, proven_number, reserved, verified,
-    with_phones,
+    add_number, answer, challenge, given_number, jwks, open_sign_in, open_sign_up, reserved, verified, with_phones,
 };
 use serde_json::{Value, json};
 use testkit::{AuthenticatorApp, Caller, SignedInUser, TestApp, both, hours, minutes};

@@ -114,15 +114,15 @@ pub struct Shown {
 }
 
 impl Shown {
-    /// Whether the secret still opens its environment.
-    pub(crate) async fn still_opens(
+    /// What the secret is to its key by now; none when it opens nothing any more.
+    pub(crate) async fn age(
         &self,
         conn: &mut Conn,
         home: EnvironmentId,
         now: Timestamp,
-    ) -> Result<bool, StorageError> {
+    ) -> Result<Option<SecretAge>, StorageError> {
         let found = storage::api_keys::find_shown(conn, home, self.key, &self.secret, now).await?;
-        Ok(found.is_some_and(|(key, _)| key.is_live(now)))
+        Ok(found.filter(|(key, _)| key.is_live(now)).map(|(_, age)| age))
     }
 
     /// The key with what the secret is to it, held until the transaction ends; none when it opens nothing any more.

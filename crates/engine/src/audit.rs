@@ -2,6 +2,7 @@
 
 mod proof;
 
+pub(crate) use proof::is_sound_until;
 pub use proof::{Expected, Proof, seal, verify};
 
 use crate::refusals::stored;

@@ -5,6 +5,7 @@ use crate::refusals::stored;
 use crate::{Engine, tenancy};
 use domain::context::IdempotencyClaim;
 use domain::etag::ETag;
+use domain::key::SecretAge;
 use domain::{Actor, ApiKeyId, Context, EnvironmentId, Kind, Refusal, Verdict, code};
 use std::time::Duration;
 use storage::idempotency::{Answer, ClaimState};
@@ -52,6 +53,9 @@ pub enum ClaimError {
     /// The key that asks is worth nothing by now.
     #[error("the key that asks is worth nothing any more")]
     AskerGone,
+    /// The secret that was shown is being replaced, and manages no keys.
+    #[error("the secret is being replaced")]
+    SecretRetiring,
     /// The database failed.
     #[error("the idempotency key cannot be claimed")]
     Storage(#[from] Error),
@@ -64,17 +68,19 @@ impl Refusal for ClaimError {
             Self::Mismatch => Kind::Conflict.code(code::IDEMPOTENCY_KEY_REUSED),
             Self::AskerGone => Kind::Unauthenticated.code(code::AUTHENTICATION_INVALID),
             Self::InProgress => Kind::Conflict.code(code::IDEMPOTENCY_IN_PROGRESS),
+            Self::SecretRetiring => Kind::Forbidden.code(code::API_KEY_SECRET_RETIRING),
             Self::Storage(_) => Verdict::Fault,
         }
     }
 }
 
 /// Claims a key for a request, in a step of its own that commits before the work begins. Looked at in the same step:
-/// whoever asks with a key that was revoked or rotated away meanwhile hears no answer that was kept.
+/// whoever asks with a key that was revoked or rotated away meanwhile hears no answer that was kept, nor one about keys
+/// whose secret is being replaced since it began to wait.
 pub async fn claim(
     engine: &Engine,
     cx: &Context,
-    shown: Shown,
+    (shown, manages_keys): (Shown, bool),
     route: String,
     key: String,
     fingerprint: [u8; 32],
@@ -89,8 +95,10 @@ pub async fn claim(
         let mine = claim.clone();
         let state = engine
             .write(cx, async move |tx, cx| {
-                if !shown.still_opens(tx, cx.env, cx.now).await? {
-                    return Err(ClaimError::AskerGone);
+                match shown.age(tx, cx.env, cx.now).await? {
+                    None => return Err(ClaimError::AskerGone),
+                    Some(SecretAge::Retiring) if manages_keys => return Err(ClaimError::SecretRetiring),
+                    Some(_) => {}
                 }
                 Ok::<_, ClaimError>(storage::idempotency::claim(tx, cx.env, &mine, fingerprint, cx.now).await?)
             })

@@ -176,6 +176,9 @@ pub async fn update(
                 return Err(MeError::Last);
             }
             change.username.clone().apply(&mut person.user.username);
+            if person.is_locked_out_since(&before, &settings) {
+                return Err(MeError::LastMethod);
+            }
             change.first_name.clone().apply(&mut person.user.first_name);
             change.last_name.clone().apply(&mut person.user.last_name);
             change.locale.clone().apply(&mut person.user.locale);

@@ -110,6 +110,15 @@ async fn look_after(engine: &Engine, cx: &Context) -> Result<(), Fault> {
     let before = cx.now - DAY * tenant.env.settings.audit_log_retention_days;
     in_batches(engine, cx, SWEPT, async move |tx: &mut Tx<'_>, cx: &Context| {
         let Some(anchor) = storage::retention::due(tx, cx.env, before, SWEPT).await? else { return Ok(0) };
+        if let Err(sequence) = audit::is_sound_until(tx, &tenant.keys, cx.env, &anchor).await? {
+            metrics::counter!("audit_log_broken_total").increment(1);
+            tracing::error!(
+                environment.id = %cx.env,
+                audit.sequence = sequence,
+                "the audit log is not what was written: nothing of it is deleted"
+            );
+            return Ok(0);
+        }
         let tag = audit::tag_of(&tenant.keys, &anchor);
         storage::retention::events(tx, cx.env, &anchor, &tag, cx.now).await
     })

@@ -50,6 +50,8 @@ impl<T: FromForm + 'static> FromRequest for Write<T> {
 async fn claim(asked: &Asked, mut cx: Context, shown: Shown, object: &Map<String, Value>) -> Result<Context, ApiError> {
     let Some(key) = idempotency_key(asked)? else { return Ok(cx) };
     let route = format!("{} {}", asked.req.method(), asked.req.path());
+    let manages_keys = asked.state.route.get().is_some_and(|route| route.operation.manages_keys());
+    let shown = (shown, manages_keys);
     match idempotency::claim(&asked.engine, &cx, shown, route, key, fingerprint(&asked.req, object)).await? {
         Claimed::Replay(answer) => Err(ApiError::stored(answer)),
         Claimed::Fresh(claim) => {

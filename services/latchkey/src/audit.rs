@@ -79,7 +79,8 @@ pub(crate) async fn run(command: &Command, config: Config) -> anyhow::Result<()>
                 rows.push([env.id.to_string(), env.slug, entries.to_string(), last.to_string(), hash]);
             }
             Proof::Unsealed { last, .. } => broken.push(format!(
-                "{} ({}), entry {last}: nothing proves that it is the last; after an upgrade run `latchkey audit seal` once",
+                "{} ({}), entry {last}: nothing proves that it is the last; if a version without seals wrote it, run `latchkey audit seal` once, and \
+                 else somebody has taken the seal away",
                 env.id, env.slug
             )),
             Proof::Broken { sequence, why } => {

@@ -223,7 +223,11 @@ impl Person {
         let mailed = settings.first_factors(crate::identifier::IdentifierKind::EmailAddress);
         let by_mail = mailed.iter().any(|s| s.is_mailed() && *s != Strategy::ResetPasswordEmailCode);
         let by_phone = attributes.phone_number.enabled && attributes.phone_number.used_for_first_factor;
-        usize::from(self.user.password_digest.is_some() && attributes.password.enabled)
+        // A password is typed behind a name: an external id is none, and an unproven number is nobody's.
+        let has_name = !self.email_addresses.is_empty()
+            || (self.user.username.is_some() && attributes.username.enabled)
+            || self.phone_numbers.iter().any(|n| n.verified);
+        usize::from(self.user.password_digest.is_some() && attributes.password.enabled && has_name)
             + self.email_addresses.iter().filter(|a| a.verified && by_mail).count()
             + self.phone_numbers.iter().filter(|p| by_phone && self.stays_first_factor_number(p)).count()
             + self.passkeys.len()

@@ -5,7 +5,10 @@ use super::is_ours;
 use crate::{Engine, StorageError, tenancy};
 use domain::audit::{GENESIS, is_head};
 use domain::{Context, EnvironmentId};
+use keys::EnvironmentKeys;
+use storage::Tx;
 use storage::audit::Link;
+use storage::retention::Anchor;
 
 /// How many entries are looked at in one query.
 const BATCH: i64 = 1000;
@@ -98,6 +101,9 @@ async fn walk(
     let head = storage::audit::head(&mut *engine.read().await?, env).await?;
     // Nothing says so before the first entry of a log from before there were seals.
     let (end, end_hash, tag) = head.unwrap_or_else(|| (0, GENESIS.to_owned(), None));
+    if at == end && hash != end_hash {
+        return Ok(Proof::Broken { sequence: at, why: "the log ended with another entry here" });
+    }
     loop {
         let links = storage::audit::links(&mut *engine.read().await?, env, at, BATCH).await?;
         if links.is_empty() {
@@ -159,6 +165,35 @@ pub async fn seal(engine: &Engine, cx: &Context) -> Result<Proof, StorageError> 
         proof = verify(engine, cx, None).await?;
     }
     Ok(proof)
+}
+
+/// Looks at the entries that retention is about to delete: what somebody has made older than it is must not take its
+/// traces along, nor have its end signed by us. Says the first place that is wrong.
+pub(crate) async fn is_sound_until(
+    tx: &mut Tx<'_>,
+    keys: &EnvironmentKeys,
+    env: EnvironmentId,
+    end: &Anchor,
+) -> Result<Result<(), i64>, StorageError> {
+    let (mut at, mut hash) = match storage::retention::anchor(tx, env).await? {
+        None => (0, GENESIS.to_owned()),
+        Some((anchor, tag)) if is_ours(keys, &anchor, &tag) => (anchor.sequence, anchor.hash),
+        Some((anchor, _)) => return Ok(Err(anchor.sequence)),
+    };
+    while at < end.sequence {
+        let links = storage::audit::links(tx, env, at, BATCH.min(end.sequence - at)).await?;
+        if links.is_empty() {
+            return Ok(Err(at + 1));
+        }
+        for link in links {
+            if fits(&link, at, &hash).is_err() {
+                return Ok(Err(at + 1));
+            }
+            at = link.sequence;
+            hash = link.record.map(|(_, hash)| hash).unwrap_or_default();
+        }
+    }
+    Ok(if hash == end.hash { Ok(()) } else { Err(at) })
 }
 
 /// Whether an entry is the next one, and is what was written.

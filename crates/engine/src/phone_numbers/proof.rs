@@ -3,10 +3,10 @@
 use super::{PhoneError, apply, lock_claimants, own};
 use crate::challenges::{self, NumberTarget};
 use crate::guesses::{self, Purpose};
-use crate::sessions::{self, Proof};
+use crate::sessions;
 use crate::{Engine, people, standing, tenancy};
 use domain::challenge::{Challenge, Parent, Step};
-use domain::session::SessionStatus;
+use domain::session::{Proof, SessionStatus};
 use domain::strategy::Strategy;
 use domain::user::NumberChange;
 use domain::{Actor, ChallengeId, Context, PhoneNumberId, UserId};

@@ -78,8 +78,7 @@ pub async fn lease(engine: &Engine, worker: &str, max: usize) -> Result<Vec<Leas
     let owner = format!("{worker}:{}", crypto::random::jti());
     let clock = engine.clone();
     // The lease begins when the writer's turn has come, not when it began to wait for it.
-    let lease =
-        async move |tx: &mut Tx<'_>| storage::webhook_queue::lease(tx, &owner, clock.now(), LEASE, max).await;
+    let lease = async move |tx: &mut Tx<'_>| storage::webhook_queue::lease(tx, &owner, clock.now(), LEASE, max).await;
     engine.db().write(lease).await
 }
 
@@ -144,10 +143,15 @@ impl Pushing {
 }
 
 /// Makes one attempt and notes what came of it. A worker that was held up for so long that its lease may be over before
-/// it can ask for more time leaves the event to the next.
+/// it can ask for more time asks at once, and leaves the event to whoever has taken over.
 pub async fn attempt(engine: &Engine, mut leased: Leased) -> Result<(), StorageError> {
     if engine.now() + SLOW_AFTER > leased.until {
-        return Ok(());
+        let until = prolong(engine, leased.clone()).await?;
+        if until == leased.until {
+            metrics::counter!("webhook_deliveries_total", "outcome" => "late").increment(1);
+            return Ok(());
+        }
+        leased.until = until;
     }
     // Nobody is left who asked for it when the environment was deleted.
     let Some(tenant) = tenancy::there(engine, leased.env).await? else { return settle(engine, leased, None).await };

@@ -177,7 +177,8 @@ pub async fn range(
     };
     let first = storage::events::before_first(&mut *engine.read().await?, cx.env).await?;
     // Of what is gone only a cursor can tell: the one where the log begins now has all before it.
-    let from = if from == first { first + 1 } else { from.max(1) };
+    let is_since = matches!(asked.begin, Some(Begin::Since(_)));
+    let from = if is_since && from == first { first + 1 } else { from.max(1) };
     if from > last + 1 {
         // The database is an older one than the cursor has seen.
         return expired(engine, cx, last).await;

@@ -37,11 +37,7 @@ pub async fn sequence(tx: &mut Tx<'_>, environments: &[(EnvironmentId, MacKey)],
 
 /// Gives at most `max` committed rows of an environment their place, and says how many: those, too, that another
 /// sequencer is at, which is waited for. What was committed before the call has its place afterwards.
-pub async fn sequence_after_others(
-    tx: &mut Tx<'_>,
-    (env, key): (EnvironmentId, &MacKey),
-    max: usize,
-) -> Result<usize> {
+pub async fn sequence_after_others(tx: &mut Tx<'_>, (env, key): (EnvironmentId, &MacKey), max: usize) -> Result<usize> {
     let end = match lock_end(tx, env).await? {
         Some(end) => end,
         None => {
@@ -154,7 +150,7 @@ async fn lock_end(conn: &mut Conn, env: EnvironmentId) -> Result<Option<End>> {
     if taken.get_result::<i64>(conn).await.optional()?.is_some() {
         return Ok(None);
     }
-    insert_end(conn, environment, None).await?;
+    insert_end(conn, &environment, None).await?;
     Ok(query().get_result(conn).await.optional()?)
 }
 
@@ -167,7 +163,7 @@ pub async fn begin(tx: &mut Tx<'_>, env: EnvironmentId, key: &MacKey) -> Result<
 async fn insert_end(conn: &mut Conn, environment: &str, tag: Option<String>) -> Result<()> {
     diesel::insert_into(event_positions::table)
         .values((
-            event_positions::environment_id.eq(&environment),
+            event_positions::environment_id.eq(environment),
             event_positions::last_position.eq(0_i64),
             event_positions::last_audit_sequence.eq(0_i64),
             event_positions::last_hash.eq(GENESIS),
